@@ -1,0 +1,39 @@
+// Host memory mappings: the host's own way to give zeroed pages that cost nothing until they are touched.
+#pragma once
+#include <cstddef>
+#include <utility>
+
+#include "core/types.hpp"
+
+namespace hartline {
+
+// Owns a private, zeroed, lazily backed mapping.
+class HostMapping {
+public:
+    HostMapping() = default;
+    explicit HostMapping(std::size_t bytes);  // throws std::bad_alloc
+    ~HostMapping();
+    HostMapping(HostMapping&& other) noexcept
+        : address_(std::exchange(other.address_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    HostMapping& operator=(HostMapping&& other) noexcept {
+        std::swap(address_, other.address_);
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+
+    template <class T>
+    T* as() const {
+        return static_cast<T*>(address_);
+    }
+    std::size_t bytes() const { return bytes_; }
+    void make_read_only();
+    void discard();  // all zero again, and the host has its memory back
+
+private:
+    void* address_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+// Most memory that this process has had resident, in MiB.
+u64 peak_resident_mib();
+}  // namespace hartline
