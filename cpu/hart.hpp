@@ -1,0 +1,17 @@
+// Making harts: the door of the cpu floor for whoever builds machines.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/hart.hpp"
+#include "cpu/cpu.hpp"
+
+namespace hartline {
+
+std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfig& config);
+
+// What a hart of this configuration is, for its device-tree node: riscv,isa and riscv,isa-extensions.
+std::string isa_string(const HartConfig& config);
+std::vector<std::string> isa_extensions(const HartConfig& config);
+}  // namespace hartline

@@ -1,0 +1,80 @@
+// Decoded basic blocks: what the interpreter executes, and the cache that finds them by physical address.
+#pragma once
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/platform/memory.hpp"
+#include "core/types.hpp"
+#include "cpu/operands.hpp"
+
+namespace hartline {
+
+struct Context;
+struct Insn;
+
+// Why control came back to the run loop.
+enum class Exit : u8 {
+    Next,    // (inside a block only) go on with the next instruction
+    Miss,    // (inside a handler only) the TLB does not have it: once more, the slow way
+    Look,    // the block ended; Cpu::s.pc is where to go on, not in the jump cache or over the budget
+    Run,     // builds without tail calls: Context::block is to be entered
+    System,  // a system function did its work; Cpu::s.pc is where to go on
+    Leave,   // the instruction at Context::current retired; the rest of its block must wait
+    Trap,    // the instruction at Context::current did not retire; Cpu::pending
+};
+using Handler = Exit (*)(Context&, const Insn*);
+
+struct Insn {
+    Handler handler = nullptr;
+    Operands operands;
+};
+static_assert(sizeof(Insn) == 16);
+
+inline constexpr unsigned kMostInBlock = 48;
+
+// Lies in the arena in front of its instructions (one more than `count`: the last one ends the block when no
+// instruction does) and their offsets in bytes from the start (again one more: the end).
+struct Block {
+    u64 paddr = 0;
+    u32 raw = 0;  // of a block of one instruction that is in no cache: its bits
+    u16 count = 0;
+    u16 bytes = 0;
+    Insn insns[1];
+
+    const u8* offsets() const { return reinterpret_cast<const u8*>(insns + count + 1); }
+    u8* offsets() { return reinterpret_cast<u8*>(insns + count + 1); }
+    // Offsets are kept in halfwords.
+    u64 offset(std::size_t index) const { return u64{offsets()[index]} * 2; }
+    static std::size_t size_for(unsigned count) { return sizeof(Block) + count * sizeof(Insn) + count + 1; }
+};
+
+class BlockCache {
+public:
+    BlockCache();
+    Block* find(u64 paddr) const;
+    bool has_room(unsigned count) const { return used_ + rounded_size(count) <= arena_.bytes(); }
+    // Room for a block of `count` instructions, entered under its address (which has none yet).
+    Block* add(u64 paddr, unsigned count);
+    bool drop_frame(u64 frame_address);  // true: there were some
+    void clear();
+
+private:
+    struct Slot {
+        u64 key = 0;  // paddr | 1 when used: instructions are at even addresses
+        Block* block = nullptr;
+    };
+    static std::size_t rounded_size(unsigned count) {
+        return (Block::size_for(count) + alignof(Block) - 1) / alignof(Block) * alignof(Block);
+    }
+    void insert(u64 key, Block* block);
+    void grow();
+
+    HostMapping arena_;
+    std::size_t used_ = 0;
+    std::vector<Slot> slots_;  // open addressing, a power of two
+    std::size_t filled_ = 0;
+    std::unordered_map<u64, std::vector<u64>> by_frame_;
+};
+}  // namespace hartline

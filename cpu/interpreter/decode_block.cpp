@@ -1,0 +1,118 @@
+// From memory to decoded blocks.
+#include <cstring>
+
+#include "cpu/decode.hpp"
+#include "cpu/effects.hpp"
+#include "cpu/interpreter/engine.hpp"
+#include "cpu/interpreter/handlers.hpp"
+
+namespace hartline {
+namespace {
+
+Insn make_insn(const Decoded& decoded, u64 offset) {
+    Insn insn{handler_of(decoded.op), decoded.operands};
+    if (decoded.op == Op::Illegal) return insn;
+    const Effects& effects = kEffects[static_cast<std::size_t>(decoded.op)];
+    if (effects.uses_pc) insn.operands.imm += static_cast<i32>(offset);
+    if (insn.operands.rd == 0 && !effects.writes_f) insn.operands.rd = 32;
+    return insn;
+}
+bool ends(Op op) { return op == Op::Illegal || ends_block(op); }
+
+unsigned length_of(u16 low_half) { return (low_half & 3) == 3 ? 4 : 2; }
+}  // namespace
+
+const Block* Interpreter::find_block(u64 pc) {
+    JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
+    if (slot.pc == pc && slot.tag == c_.jump_tag) return slot.block;
+    const Fetched fetched = fetch(c_.cpu, pc);
+    if (fetched.from == Fetched::From::Trap) return nullptr;
+    if (fetched.from == Fetched::From::Halfword) return decode_single(pc, fetched);
+    Block* block = blocks_.find(fetched.paddr);
+    if (block == nullptr) block = decode_block(fetched);
+    if (block == nullptr) return decode_single(pc, fetched);
+    slot = {pc, c_.jump_tag, block};
+    return block;
+}
+
+// Null: the first instruction straddles two pages.
+Block* Interpreter::decode_block(const Fetched& fetched) {
+    const u64 paddr = fetched.paddr;
+    const u8* const page = fetched.page;
+    Insn insns[kMostInBlock];
+    u8 offsets[kMostInBlock + 1];
+    const u64 start = paddr % kFrameBytes;
+    u64 at = start;
+    unsigned count = 0;
+    bool ended = false;
+    while (count < kMostInBlock && at + 2 <= kFrameBytes && !ended) {
+        u32 word = 0;
+        u16 low = 0;
+        std::memcpy(&low, page + at, 2);
+        const unsigned length = length_of(low);
+        if (at + length > kFrameBytes) break;
+        std::memcpy(&word, page + at, length);
+        const Decoded decoded = decode(word);
+        offsets[count] = static_cast<u8>((at - start) / 2);
+        insns[count++] = make_insn(decoded, at - start);
+        ended = ends(decoded.op);
+        at += length;
+    }
+    if (count == 0) return nullptr;
+    const u64 frame = c_.cpu.ram.frame_of(paddr);
+    if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
+        c_.cpu.port.code_decoded(frame);
+    if (!blocks_.has_room(count)) forget_code();
+    Block* const block = blocks_.add(paddr, count);
+    block->bytes = static_cast<u16>(at - start);
+    std::copy(insns, insns + count, block->insns);
+    block->insns[count] = {end_of_block_handler(), {}};
+    offsets[count] = static_cast<u8>((at - start) / 2);
+    std::copy(offsets, offsets + count + 1, block->offsets());
+    return block;
+}
+
+// One instruction, for once. The second half of a long one is a fetch of its own: it may lie in another page,
+// and its trap is reported for its own address.
+const Block* Interpreter::decode_single(u64 pc, const Fetched& fetched) {
+    u32 word = fetched.half;
+    if (length_of(fetched.half) == 4) {
+        const Fetched second = fetch(c_.cpu, pc + 2);
+        if (second.from == Fetched::From::Trap) return nullptr;
+        word |= u32{second.half} << 16;
+    }
+    const Decoded decoded = decode(word);
+    auto* const block = new (scratch_.data()) Block{};
+    block->paddr = fetched.paddr;
+    block->raw = word;
+    block->count = 1;
+    block->bytes = decoded.length;
+    block->insns[0] = make_insn(decoded, 0);
+    block->insns[1] = {end_of_block_handler(), {}};
+    block->offsets()[0] = 0;
+    block->offsets()[1] = static_cast<u8>(decoded.length / 2);
+    return block;
+}
+
+const Block* Interpreter::shortened(const Block* block, unsigned count) {
+    auto* const copy = new (scratch_.data()) Block{};
+    copy->paddr = block->paddr;
+    copy->count = static_cast<u16>(count);
+    copy->bytes = static_cast<u16>(block->offset(count));
+    std::copy(block->insns, block->insns + count, copy->insns);
+    copy->insns[count] = {end_of_block_handler(), {}};
+    std::copy(block->offsets(), block->offsets() + count + 1, copy->offsets());
+    return copy;
+}
+
+u32 Interpreter::instruction_bits() const {
+    if (c_.block->raw != 0) return c_.block->raw;
+    const u64 paddr = c_.block->paddr + c_.block->offset(c_.current_index());
+    u16 low = 0;
+    u32 word = 0;
+    c_.cpu.ram.read(paddr, low);
+    if (length_of(low) == 2) return low;
+    c_.cpu.ram.read(paddr, word);
+    return word;
+}
+}  // namespace hartline
