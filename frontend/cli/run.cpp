@@ -1,0 +1,88 @@
+// hartline run: starts a machine and stays with it.
+#include <cinttypes>
+#include <cstdio>
+#include <iostream>
+
+#include "core/platform/memory.hpp"
+#include "frontend/cli/options.hpp"
+#include "frontend/cli/verbs.hpp"
+#include "frontend/host/files.hpp"
+#include "frontend/session/session.hpp"
+#include "frontend/session/signature.hpp"
+
+namespace hartline {
+namespace {
+constexpr u64 kMostTypedBytes = u64{64} << 20;
+
+// Where output goes that nobody reads.
+class NoSink final : public ByteSink {
+public:
+    void write(std::span<const u8>) override {}
+};
+
+int dump_tree(const RunConfig& config) {
+    NoSink sink;
+    Board board(config, sink);
+    write_file(config.dump_dtb, board.tree());
+    return kExitPowerOff;
+}
+
+void print_stats(Machine& machine, const Outcome& outcome) {
+    const double millions = static_cast<double>(outcome.instructions) / 1e6;
+    std::fprintf(stderr,
+                 "instructions=%" PRIu64 " seconds=%.3f mips=%.1f peak_rss_mib=%" PRIu64 " state_hash=%016" PRIx64 "\n",
+                 outcome.instructions, outcome.seconds, outcome.seconds > 0 ? millions / outcome.seconds : 0.0,
+                 peak_resident_mib(), machine.hash());
+}
+
+int run(const RunConfig& config) {
+    Console console(config.deterministic ? Console::Input::None : Console::Input::Live);
+    OutputTap tap(console, config);
+    Board board(config, tap);
+    std::vector<u8> typed;
+    if (config.deterministic) typed = read_standard_input(kMostTypedBytes);
+    if (config.deterministic && !config.quiet && standard_input_is_terminal())
+        console.message("hartline: --deterministic: this terminal's keys are not connected; give input by a pipe");
+    if (!config.quiet && !config.deterministic && console.is_terminal())
+        console.message("hartline: Ctrl-A x leaves, Ctrl-A h shows more");
+    Session session(config, board, console, tap, std::move(typed));
+    const Outcome outcome = session.run();
+    if (!config.signature.empty())
+        write_signature(config.signature, board.machine().ram(), board.boot().image(), config.signature_granularity);
+    if (config.stats) print_stats(board.machine(), outcome);
+    return outcome.exit_code;
+}
+}  // namespace
+
+std::string run_help() {
+    return "hartline run IMAGE [options]: start a RISC-V machine.\n"
+           "\n"
+           "IMAGE is found out by its content: a Linux Image (also Image.gz, with EFI stub, zboot), vmlinux, or an\n"
+           "ELF program that starts in M-mode. Firmware, device tree and console work by themselves.\n"
+           "\n"
+           "  hartline run Image --initrd initrd.cpio.gz --append 'console=ttyS0'\n"
+           "  hartline run Image --disk root.img --append 'root=/dev/vda rw' --memory 2G --harts 4\n"
+           "  printf 'uname -a\\npoweroff\\n' | hartline run Image --initrd i.gz --deterministic --stats\n"
+           "  hartline run rv64ui-p-add\n"
+           "\n"
+           "At a terminal Ctrl-A x leaves and Ctrl-A h shows what else there is. Exit codes: 0 power-off; the\n"
+           "guest's own failure code; 2 bad options or files; 3 the guest waits for ever; 4 --max-instructions;\n"
+           "5 the host failed; 128 + N signal N.\n"
+           "\n" +
+           run_options_help();
+}
+
+int verb_run(std::span<const std::string> arguments) {
+    const RunRequest request = parse_run(arguments);
+    if (request.help) {
+        std::cout << run_help();
+        return 0;
+    }
+    if (request.print_config) {
+        std::cout << config_text(request.config);
+        return 0;
+    }
+    validate(request.config);
+    return request.config.dump_dtb.empty() ? run(request.config) : dump_tree(request.config);
+}
+}  // namespace hartline

@@ -1,0 +1,37 @@
+// Ctrl-A and what follows it.
+#include "frontend/host/escape.hpp"
+
+namespace hartline {
+
+EscapeParser::Result EscapeParser::parse(std::span<const u8> typed) {
+    Result result;
+    for (const u8 key : typed) {
+        if (!escaped_) {
+            escaped_ = key == kEscape;
+            if (!escaped_) result.bytes.push_back(key);
+            continue;
+        }
+        escaped_ = false;
+        switch (key) {
+            case 'a':
+            case kEscape: result.bytes.push_back(kEscape); break;
+            case 'x': result.commands.push_back(ConsoleCommand::Leave); break;
+            case 'h':
+            case '?': result.commands.push_back(ConsoleCommand::Help); break;
+            case 'r': result.commands.push_back(ConsoleCommand::Reset); break;
+            case 'i': result.commands.push_back(ConsoleCommand::Status); break;
+            default: result.commands.push_back(ConsoleCommand::Unknown); break;
+        }
+    }
+    return result;
+}
+
+const char* escape_help() {
+    return "\r\n"
+           "Ctrl-A x  leave Hartline (the guest is switched off at once)\r\n"
+           "Ctrl-A r  reset the guest\r\n"
+           "Ctrl-A i  instructions so far, and how fast\r\n"
+           "Ctrl-A a  send Ctrl-A to the guest\r\n"
+           "Ctrl-A h  this help\r\n";
+}
+}  // namespace hartline

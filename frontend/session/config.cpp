@@ -1,0 +1,62 @@
+// Ranges and contradictions of a run's options.
+#include "frontend/session/config.hpp"
+
+#include "frontend/session/errors.hpp"
+#include "frontend/session/size.hpp"
+
+namespace hartline {
+namespace {
+void validate_machine(const RunConfig& config) {
+    if (config.memory < RunConfig::kLeastMemory || config.memory > RunConfig::kMostMemory)
+        throw InputError("--memory", size_text(config.memory) + " cannot be", "choose between 16M and 64G");
+    if (config.memory % kFrameBytes != 0)
+        throw InputError("--memory", size_text(config.memory) + " is not a multiple of 4K", "round it");
+    if (config.harts < 1 || config.harts > RunConfig::kMostHarts)
+        throw InputError("--harts", std::to_string(config.harts) + " cannot be", "choose between 1 and 64");
+    if (config.disks.size() > RunConfig::kMostDisks)
+        throw InputError("--disk", std::to_string(config.disks.size()) + " are too many", "the board takes 6");
+    if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
+        throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be", "choose 0, 16 or 64");
+    if (config.append.size() > RunConfig::kMostArgumentBytes)
+        throw InputError("--append", "longer than 64 KiB", "shorten it");
+    if (config.append.find('\0') != std::string::npos)
+        throw InputError("--append", "has a zero byte in it", "remove it");
+}
+
+void validate_run(const RunConfig& config) {
+    if (config.parallel && config.deterministic)
+        throw InputError("--parallel", "cannot be exact", "leave --deterministic or --parallel out");
+    if (config.parallel && (config.save_at || !config.load.empty()))
+        throw InputError("--parallel", "knows no exact moment to save or load", "leave --parallel out");
+    const unsigned granularity = config.signature_granularity;
+    if (granularity == 0 || granularity > 16 || (granularity & (granularity - 1)) != 0)
+        throw InputError("--signature-granularity", std::to_string(granularity) + " cannot be",
+                         "choose 1, 2, 4, 8 or 16");
+    if (!config.input_after.empty() && !config.deterministic)
+        throw InputError("--input-after", "is for exact runs", "give --deterministic too");
+}
+}  // namespace
+
+void validate(const RunConfig& config) {
+    if (config.image.empty()) throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
+    validate_machine(config);
+    validate_run(config);
+}
+
+DiskConfig parse_disk(const std::string& text) {
+    DiskConfig disk{text, false};
+    if (const std::size_t comma = text.rfind(','); comma != std::string::npos) {
+        const std::string option = text.substr(comma + 1);
+        if (option == "ro" || option == "rw") disk = {text.substr(0, comma), option == "ro"};
+    }
+    if (disk.path.empty()) throw InputError("--disk", "'" + text + "' names no file", "write FILE or FILE,ro");
+    return disk;
+}
+
+RunConfig::SaveAt parse_save_at(const std::string& text) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string::npos || colon + 1 == text.size())
+        throw InputError("--save-at", "'" + text + "' is not TICK:FILE", "write for example 500M:boot.snapshot");
+    return {parse_count("--save-at", text.substr(0, colon)), text.substr(colon + 1)};
+}
+}  // namespace hartline

@@ -1,0 +1,69 @@
+// Everything that a run can be asked for.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace hartline {
+
+struct DiskConfig {
+    std::string path;  // of a raw image
+    bool read_only = false;
+    bool operator==(const DiskConfig&) const = default;
+};
+
+struct RunConfig {
+    static constexpr u64 kLeastMemory = u64{16} << 20;
+    static constexpr u64 kMostMemory = u64{64} << 30;
+    static constexpr unsigned kMostHarts = 64;
+    static constexpr unsigned kMostDisks = 6;  // of eight virtio slots, entropy and console have one each
+    static constexpr u64 kMostArgumentBytes = 64 * 1024;  // of `append`
+
+    // --- what is started
+    std::string image;     // kernel or program; its kind is found by its content
+    std::string initrd;    // empty: none
+    std::string append;    // the kernel's command line
+    std::string firmware;  // empty: as the image needs; "default": the embedded OpenSBI; "none"; else a file
+
+    // --- the machine
+    u64 memory = u64{1} << 30;  // bytes, kLeastMemory to kMostMemory, whole 4 KiB frames
+    unsigned harts = 1;         // 1 to kMostHarts
+    bool parallel = false;      // a host thread a hart: not replayable
+    std::vector<DiskConfig> disks;
+    unsigned pmp_entries = 16;  // 0, 16 or 64
+    bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
+    bool virtio_input = false;  // input goes to the virtio console instead of the UART
+
+    // --- how it runs
+    bool deterministic = false;  // virtual time by the instruction count alone
+    std::optional<u64> seed;     // of guest entropy; default: 1 when deterministic, else the host's choice
+    std::optional<u64> max_instructions;
+    std::string input_after;  // piped input waits until the guest has written this; empty: at once
+    struct SaveAt {
+        u64 tick = 0;
+        std::string path;
+        bool operator==(const SaveAt&) const = default;
+    };
+    std::optional<SaveAt> save_at;
+    std::string load;  // a snapshot to go on from; empty: power on
+
+    // --- what is told about it
+    std::string dump_dtb;  // writes the device tree there and ends
+    bool stats = false;
+    bool quiet = false;  // no messages of Hartline's own but errors
+    std::string boot_marker;
+    std::string signature;               // file for the memory between begin_signature and end_signature
+    unsigned signature_granularity = 4;  // bytes a line: 1, 2, 4, 8 or 16
+
+    bool operator==(const RunConfig&) const = default;
+};
+
+// Throws InputError for a value out of its range, and for options that contradict each other.
+void validate(const RunConfig& config);
+// FILE or FILE,ro.
+DiskConfig parse_disk(const std::string& text);
+// TICK:FILE.
+RunConfig::SaveAt parse_save_at(const std::string& text);
+}  // namespace hartline

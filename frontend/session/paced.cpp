@@ -1,0 +1,42 @@
+// A machine beside a person: virtual time follows the wall clock, and an idle guest costs nothing.
+#include <algorithm>
+
+#include "frontend/session/session.hpp"
+
+namespace hartline {
+
+void Session::run_paced() {
+    Pacer pacer(wall_ns(), machine_.now());
+    for (check_limits(); !ended(); check_limits()) {
+        give_input(~std::size_t{0});
+        const u64 tick = machine_.tick(), began = wall_ns();
+        const Machine::Result result = machine_.run(budget(pacer.slice_ticks()));
+        const u64 wall = wall_ns();
+        service(0);
+        if (result.why == Machine::Result::Why::Stopped || reset_asked_) {
+            reset_asked_ ? restart() : guest_stopped();
+            pacer = Pacer(wall_ns(), machine_.now());
+        } else if (result.why == Machine::Result::Why::Idle) {
+            wait_paced(pacer, result.next_event);
+        } else if (const auto correction = pacer.after_slice(wall, machine_.now(), machine_.tick() - tick, wall - began)) {
+            machine_.retime(correction->when, correction->rate);
+        }
+    }
+}
+
+// Every hart waits: so does this thread, for the next event or for somebody to type.
+void Session::wait_paced(Pacer& pacer, u64 next_event) {
+    const bool event = next_event != EventQueue::kNever;
+    u64 wall = wall_ns();
+    while (!ended() && !reset_asked_) {
+        const bool input = given_ < waiting_.size() && board_.console().input_room() != 0;
+        if (input || (event && pacer.until(wall, next_event) == 0)) break;
+        if (!event && console_.input_ended()) return end_stuck("it waits for input, and that has ended");
+        service(event ? pacer.until(wall, next_event) : Console::kForever);
+        wall = wall_ns();
+    }
+    const bool due = event && pacer.until(wall, next_event) == 0;
+    const Pacer::Correction correction = pacer.after_idle(wall, due ? next_event : 0);
+    machine_.retime(correction.when, correction.rate);
+}
+}  // namespace hartline

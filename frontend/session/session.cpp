@@ -1,0 +1,161 @@
+// What all ways of running share: start, stop, limits, keys.
+#include "frontend/session/session.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "frontend/session/errors.hpp"
+#include "frontend/session/snapshot.hpp"
+
+namespace hartline {
+namespace {
+constexpr int kMostGuestCode = 255;
+}
+
+u64 wall_ns() {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
+}
+
+void OutputTap::write(std::span<const u8> bytes) {
+    to_.write(bytes);
+    input_after_.feed(bytes);
+    if (boot_marker_.feed(bytes)) boot_ns_ = wall_ns();
+}
+
+Session::Session(const RunConfig& config, Board& board, Console& console, OutputTap& tap, std::vector<u8> typed)
+    : config_(config),
+      board_(board),
+      machine_(board.machine()),
+      console_(console),
+      tap_(tap),
+      waiting_(std::move(typed)),
+      input_open_(config.input_after.empty()) {}
+
+Outcome Session::run() {
+    started_ns_ = wall_ns();
+    if (!config_.load.empty()) load();
+    console_.start();
+    if (config_.parallel)
+        run_parallel();
+    else if (config_.deterministic)
+        run_hermetic();
+    else
+        run_paced();
+    const u64 ended_ns = wall_ns();
+    report_boot(tap_.take_boot());
+    console_.finish();
+    return {exit_code_, total_retired(), seconds(ended_ns)};
+}
+
+void Session::load() {
+    Snapshot snapshot = read_snapshot(config_.load, board_.summary());
+    try {
+        machine_.load(snapshot.state);
+    } catch (const ArchiveError& error) {
+        throw InputError(config_.load, error.what(), "save it again with this Hartline");
+    }
+    waiting_.insert(waiting_.begin(), snapshot.pending_input.begin(), snapshot.pending_input.end());
+    input_open_ = input_open_ || snapshot.input_open;
+    loaded_retired_ = machine_.retired();
+}
+
+void Session::save() {
+    Snapshot snapshot;
+    snapshot.machine = board_.summary();
+    snapshot.pending_input.assign(waiting_.begin() + static_cast<std::ptrdiff_t>(given_), waiting_.end());
+    snapshot.input_open = input_open_ || tap_.input_allowed();
+    snapshot.state = machine_.save();
+    write_snapshot(config_.save_at->path, snapshot);
+    saved_ = true;
+}
+
+double Session::seconds(u64 wall) const { return static_cast<double>(wall - started_ns_) / 1e9; }
+u64 Session::total_ticks() const { return earlier_ticks_ + machine_.tick(); }
+u64 Session::total_retired() const { return earlier_retired_ + machine_.retired() - loaded_retired_; }
+
+double Session::millions() const {
+    return static_cast<double>(config_.parallel ? total_ticks() : total_retired()) / 1e6;
+}
+
+u64 Session::budget(u64 ticks) const {
+    if (config_.max_instructions) ticks = std::min(ticks, *config_.max_instructions - total_ticks());
+    if (config_.save_at && !saved_ && config_.save_at->tick > machine_.tick())
+        ticks = std::min(ticks, config_.save_at->tick - machine_.tick());
+    return ticks;
+}
+
+void Session::check_limits() {
+    if (config_.save_at && !saved_ && machine_.tick() == config_.save_at->tick) save();
+    if (!ended() && config_.max_instructions && total_ticks() >= *config_.max_instructions) {
+        if (!config_.quiet) console_.message("hartline: instruction limit reached");
+        end(kExitLimit);
+    }
+}
+
+void Session::end_stuck(const char* why) {
+    console_.message(std::string("hartline: the guest is stuck for ever: ") + why);
+    end(kExitStuck);
+}
+
+void Session::service(u64 timeout_ns) {
+    report_boot(tap_.take_boot());
+    console_.flush();
+    constexpr std::size_t kMostWaiting = 64 * 1024;
+    const bool want = !config_.deterministic && waiting_.size() - given_ < kMostWaiting;
+    const ConsoleEvents events = console_.poll(timeout_ns, want);
+    waiting_.insert(waiting_.end(), events.bytes.begin(), events.bytes.end());
+    for (const ConsoleCommand command : events.commands) act(command);
+    if (!ended() && events.signal) end(kExitSignal + *events.signal);
+}
+
+void Session::act(ConsoleCommand command) {
+    switch (command) {
+        case ConsoleCommand::Leave: return end(kExitPowerOff);
+        case ConsoleCommand::Reset: reset_asked_ = true; return;
+        case ConsoleCommand::Status: return console_.message(status_line());
+        case ConsoleCommand::Help: return console_.message(escape_help());
+        case ConsoleCommand::Unknown: return console_.message("\r\nCtrl-A h shows the keys that follow Ctrl-A");
+    }
+}
+
+void Session::guest_stopped() {
+    const auto stop = machine_.stop();
+    if (!stop) return;
+    if (stop->kind == StopRequest::Kind::Reset) return restart();
+    end(static_cast<int>(std::min<u32>(stop->code, kMostGuestCode)));
+}
+
+void Session::restart() {
+    earlier_ticks_ += machine_.tick();
+    earlier_retired_ += machine_.retired();
+    reset_asked_ = false;
+    board_.reset();
+}
+
+void Session::give_input(std::size_t most) {
+    const std::size_t count = std::min({most, board_.console().input_room(), waiting_.size() - given_});
+    if (count == 0) return;
+    machine_.post(board_.console(), std::span(waiting_).subspan(given_, count));
+    given_ += count;
+    if (given_ < waiting_.size()) return;
+    waiting_.clear();
+    given_ = 0;
+}
+
+void Session::report_boot(u64 wall) const {
+    if (wall == 0) return;
+    char text[96];
+    std::snprintf(text, sizeof text, "boot: %.2f s, %.1f M instructions", seconds(wall), millions());
+    console_.message(text);
+}
+
+std::string Session::status_line() const {
+    char text[128];
+    const double took = seconds(wall_ns());
+    std::snprintf(text, sizeof text, "\r\nhartline: %.1f M instructions in %.2f s, %.1f MIPS", millions(), took,
+                  millions() / std::max(took, 1e-9));
+    return text;
+}
+}  // namespace hartline
