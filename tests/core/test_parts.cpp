@@ -1,0 +1,112 @@
+// RAM, clock, events and archives by themselves.
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "core/clock.hpp"
+#include "core/events.hpp"
+#include "core/ram.hpp"
+
+using namespace hartline;
+
+namespace {
+struct Listening final : Ram::Listener {
+    void ram_written(u64 paddr, u64 bytes, u8 marks) override {
+        written = paddr;
+        length = bytes;
+        seen = marks;
+    }
+    void ram_moved(u64 frame) override { moved = frame; }
+    u64 written = 0, length = 0, moved = ~u64{0};
+    u8 seen = 0;
+};
+}  // namespace
+
+TEST_CASE("ram: untouched frames cost nothing and read as zero") {
+    Ram ram(0x8000'0000, u64{64} << 30);
+    u64 value = 1;
+    CHECK(ram.read(0x8000'0000 + (u64{40} << 30), value));
+    CHECK(value == 0);
+    CHECK(ram.touched_frames() == 0);
+    ram.write(0x8000'0000 + (u64{40} << 30) - 4, u64{0x1122334455667788});
+    CHECK(ram.touched_frames() == 2);
+    CHECK(ram.read(0x8000'0000 + (u64{40} << 30) - 4, value));
+    CHECK(value == 0x1122334455667788);
+}
+
+TEST_CASE("ram: accesses outside are refused whole, also at the wrap of addresses") {
+    Ram ram(0x8000'0000, 1 << 20);
+    u64 value = 0;
+    CHECK_FALSE(ram.read(0x8000'0000 + (1 << 20) - 4, value));
+    CHECK_FALSE(ram.write(0x7fff'fffc, value));
+    CHECK_FALSE(ram.read(~u64{0} - 3, value));
+    CHECK_FALSE(ram.contains(0x8000'0000, ~u64{0}));
+    CHECK(ram.contains(0x8010'0000, 0));
+    CHECK(ram.touched_frames() == 0);
+}
+
+TEST_CASE("ram: stores to marked frames are told, and a frame that moves") {
+    Ram ram(0x8000'0000, 1 << 20);
+    Listening listener;
+    ram.set_listener(&listener);
+    ram.for_read(3);
+    CHECK(ram.marks(3) == Ram::kZeroRead);
+    ram.write(0x8000'3010, u32{5});
+    CHECK(listener.moved == 3);
+    CHECK(ram.marks(3) == 0);
+    ram.mark(3, Ram::kCode);
+    ram.write(0x8000'2ffe, u32{5});
+    CHECK(listener.written == 0x8000'3000);
+    CHECK(listener.length == 2);
+    CHECK(listener.seen == Ram::kCode);
+}
+
+TEST_CASE("ram: zero frames and untouched ones describe alike") {
+    Ram a(0, 1 << 20), b(0, 1 << 20);
+    a.write(0x5000, u64{0});
+    HashArchive hash_a, hash_b;
+    a.describe(hash_a);
+    b.describe(hash_b);
+    CHECK(hash_a.digest() == hash_b.digest());
+    a.write(0x5000, u64{1});
+    HashArchive changed;
+    a.describe(changed);
+    CHECK(changed.digest() != hash_b.digest());
+}
+
+TEST_CASE("clock: tick_at is the first tick that has the time") {
+    Clock clock;
+    for (const u64 rate :
+         {u64{1} << 32, u64{1} << 31, u64{3} << 32, (u64{1} << 32) / 3, (u64{7} << 32) / 5}) {
+        clock.retime(1'000, clock.now(1'000) + 17, rate);
+        for (u64 when = clock.now(1'000) + 1; when < clock.now(1'000) + 500; when += 7) {
+            const u64 tick = clock.tick_at(when);
+            CHECK(clock.now(tick) >= when);
+            CHECK(clock.now(tick - 1) < when);
+        }
+    }
+}
+
+TEST_CASE("clock: time never runs backwards") {
+    Clock clock;
+    clock.retime(500, 100, Clock::kOneNanosecond);
+    CHECK(clock.now(500) == 500);
+    CHECK(clock.tick_at(~u64{0}) > u64{1} << 62);
+}
+
+TEST_CASE("events: by time, then in order of scheduling; one a tag") {
+    EventQueue queue;
+    queue.schedule(30, 1, 0);
+    queue.schedule(10, 2, 0);
+    queue.schedule(10, 3, 0);
+    queue.schedule(20, 1, 0);  // replaces the one at 30
+    Event event;
+    CHECK_FALSE(queue.take_due(9, event));
+    REQUIRE(queue.take_due(100, event));
+    CHECK(event.owner == 2);
+    REQUIRE(queue.take_due(100, event));
+    CHECK(event.owner == 3);
+    REQUIRE(queue.take_due(100, event));
+    CHECK(event.when == 20);
+    CHECK_FALSE(queue.take_due(100, event));
+    CHECK(queue.next() == EventQueue::kNever);
+}

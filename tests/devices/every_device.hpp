@@ -1,0 +1,33 @@
+// One of each device, for batteries over all of them.
+#pragma once
+#include "devices/aclint.hpp"
+#include "devices/finisher.hpp"
+#include "devices/htif.hpp"
+#include "devices/plic.hpp"
+#include "devices/rom.hpp"
+#include "devices/rtc.hpp"
+#include "devices/uart.hpp"
+#include "devices/virtio/block.hpp"
+#include "devices/virtio/console.hpp"
+#include "devices/virtio/entropy.hpp"
+#include "tests/devices/fake_port.hpp"
+#include "tests/devices/memory_disk.hpp"
+
+namespace hartline::test {
+inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink& sink) {
+    return {
+        {"rom", rom({1, 2, 3}, 0xf000)},
+        {"finisher", finisher()},
+        {"rtc", rtc(1'700'000'000'000'000'000)},
+        {"aclint", aclint()},
+        {"aclint_sswi", aclint_sswi()},
+        {"plic", plic()},
+        {"uart", uart(sink)},
+        {"virtio0", virtio_block(std::make_shared<MemoryDisk>(1 << 20))},
+        {"virtio1", virtio_console(sink)},
+        {"virtio2", virtio_entropy(7)},
+        {"virtio3", virtio_block(std::make_shared<MemoryDisk>(1 << 20, true))},
+        {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
+    };
+}
+}  // namespace hartline::test

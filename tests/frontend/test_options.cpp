@@ -1,0 +1,113 @@
+// The command line and the configuration file of `hartline run`.
+#include "support.hpp"
+
+#include "frontend/cli/nearest.hpp"
+#include "frontend/cli/options.hpp"
+
+using namespace hartline;
+using test::complaint_of;
+using Arguments = std::vector<std::string>;
+
+TEST_CASE("edit_distance_counts_changes", "[frontend]") {
+    CHECK(edit_distance("", "") == 0);
+    CHECK(edit_distance("memory", "memory") == 0);
+    CHECK(edit_distance("memroy", "memory") == 1);  // a swap
+    CHECK(edit_distance("memry", "memory") == 1);
+    CHECK(edit_distance("disks", "disk") == 1);
+    CHECK(edit_distance("abc", "xyz") == 3);
+    CHECK(edit_distance("", "abc") == 3);
+}
+
+TEST_CASE("the_nearest_name_is_found_or_none", "[frontend]") {
+    const Arguments names = {"memory", "harts", "disk", "deterministic"};
+    CHECK(nearest("memmory", names) == "memory");
+    CHECK(nearest("hart", names) == "harts");
+    CHECK(nearest("determ", names) == "deterministic");
+    CHECK(nearest("zzzzzz", names).empty());
+}
+
+TEST_CASE("options_fill_the_configuration", "[frontend]") {
+    const Arguments arguments = {"Image",    "--initrd", "i.gz", "--append",        "console=ttyS0 a=#b", "--memory", "2G",
+                                 "--harts",  "4",        "--disk", "a.img",         "--disk=b.img,ro",    "--stats",
+                                 "--deterministic",      "--seed", "7",             "--max-instructions", "200M",
+                                 "--ad-bits", "fault",   "--save-at", "1M:snap",    "--console",          "virtio"};
+    const RunConfig config = parse_run(arguments).config;
+    CHECK(config.image == "Image");
+    CHECK(config.initrd == "i.gz");
+    CHECK(config.append == "console=ttyS0 a=#b");
+    CHECK(config.memory == u64{2} << 30);
+    CHECK(config.harts == 4);
+    CHECK(config.disks == std::vector<DiskConfig>{{"a.img", false}, {"b.img", true}});
+    CHECK((config.stats && config.deterministic && config.virtio_input));
+    CHECK(config.seed == 7);
+    CHECK(config.max_instructions == 200'000'000);
+    CHECK_FALSE(config.hardware_ad);
+    CHECK(config.save_at == RunConfig::SaveAt{1'000'000, "snap"});
+}
+
+TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
+    CHECK(complaint_of([] { parse_run(Arguments{"Image", "--memroy", "1G"}); }) ==
+          "run: unknown option '--memroy': did you mean --memory?");
+    CHECK(complaint_of([] { parse_run(Arguments{"Image", "--mem=1G"}); }) ==
+          "run: unknown option '--mem': did you mean --memory?");
+    CHECK(complaint_of([] { parse_run(Arguments{"Image", "--xyzzyx"}); }) ==
+          "run: unknown option '--xyzzyx': hartline help run lists all");
+}
+
+TEST_CASE("wrong_values_are_one_clear_line", "[frontend]") {
+    for (const Arguments& arguments : {Arguments{"a", "b"}, Arguments{"a", "--memory"}, Arguments{"a", "--harts", "x"},
+                                       Arguments{"a", "--ad-bits", "maybe"}, Arguments{"a", "--memory", "1G", "--memory", "2G"},
+                                       Arguments{"a", "--harts", "4294967296"}, Arguments{"a", "--stats=x"}}) {
+        const std::string line = complaint_of([&] { parse_run(arguments); });
+        CHECK_FALSE(line.empty());
+        CHECK(line.find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
+    const test::TemporaryFolder folder;
+    const std::string file = folder.file("c", "# comment\nimage = I m\nmemory=512M\r\n\nstats = true\ndisk = a\n"
+                                              "disk = b,ro\nappend = x=1 y=#2\n");
+    const RunConfig config = parse_run(Arguments{"--config", file, "--memory", "1G"}).config;
+    CHECK(config.image == "I m");
+    CHECK(config.memory == u64{1} << 30);  // the command line outweighs
+    CHECK(config.stats);
+    CHECK(config.disks.size() == 2);
+    CHECK(config.append == "x=1 y=#2");
+}
+
+TEST_CASE("a_wrong_configuration_file_is_told_with_its_line", "[frontend]") {
+    const test::TemporaryFolder folder;
+    const std::string unknown = folder.file("u", "image = x\nmemroy = 1G\n"), strange = folder.file("s", "image\n");
+    CHECK(complaint_of([&] { parse_run(Arguments{"--config", unknown}); }) ==
+          unknown + ":2: unknown option 'memroy': did you mean --memory?");
+    CHECK(complaint_of([&] { parse_run(Arguments{"--config", strange}); }).starts_with(strange + ":1: "));
+    CHECK_FALSE(complaint_of([&] { parse_run(Arguments{"--config", folder.at("none")}); }).empty());
+}
+
+TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
+    RunConfig full;
+    full.image = "Image";
+    full.initrd = "initrd.gz";
+    full.append = "root=/dev/vda rw # no";
+    full.firmware = "none";
+    full.memory = (u64{3} << 30) + 4096;
+    full.harts = 7;
+    full.disks = {{"a,ro", false}, {"b", true}};
+    full.pmp_entries = 64;
+    full.hardware_ad = false;
+    full.virtio_input = full.deterministic = full.stats = full.quiet = true;
+    full.seed = 99;
+    full.max_instructions = 12345;
+    full.input_after = "login:";
+    full.save_at = RunConfig::SaveAt{77, "s"};
+    full.load = "l";
+    full.boot_marker = "m";
+    full.signature = "sig";
+    full.signature_granularity = 16;
+    const test::TemporaryFolder folder;
+    for (const RunConfig& config : {full, parse_run(Arguments{"Image"}).config}) {
+        const std::string file = folder.file("config", config_text(config));
+        CHECK(parse_run(Arguments{"--config", file}).config == config);
+    }
+}

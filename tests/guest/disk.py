@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""ext4 on a virtio disk: written in the guest, unmounted, and found whole by the host's e2fsck and debugfs."""
+import os
+import subprocess
+import sys
+import tempfile
+
+from console import boot, check
+
+with tempfile.TemporaryDirectory() as work:
+    disk = os.path.join(work, "disk.img")
+    with open(disk, "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", disk], check=True)
+    guest = boot(sys.argv[1], "--disk", disk)
+    guest.run("mkdir -p /mnt && mount -t ext4 /dev/vda /mnt")
+    guest.run("seq 1 100000 > /mnt/numbers && mkdir /mnt/deep && cp /mnt/numbers /mnt/deep/copy")
+    guest.run("rm /mnt/numbers && sync && echo 3 > /proc/sys/vm/drop_caches")
+    expected = guest.run("sha256sum /mnt/deep/copy").split()[0]
+    guest.run("fstrim /mnt || true")
+    guest.run("umount /mnt")
+    guest.type("poweroff -f\n")
+    guest.finish(0)
+
+    fsck = subprocess.run(["e2fsck", "-fn", disk], capture_output=True, text=True)
+    check(fsck.returncode == 0, f"e2fsck: {fsck.stdout}{fsck.stderr}")
+    content = subprocess.run(["debugfs", "-R", "cat /deep/copy", disk], capture_output=True, check=True).stdout
+    check(content == b"".join(b"%d\n" % i for i in range(1, 100001)), "the file's content on the host")
+    check(len(expected) == 64, "sha256sum in the guest")

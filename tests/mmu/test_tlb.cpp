@@ -1,0 +1,134 @@
+// The TLB: contexts live side by side, and fences drop exactly what they name.
+#include <catch2/catch.hpp>
+#include <memory>
+
+#include "mmu/tlb.hpp"
+
+using namespace hartline;
+
+namespace {
+Regime user(u64 asid, u64 root) {
+    return {.satp = u64{8} << 60 | asid << 44 | root, .privilege = Privilege::User};
+}
+struct Fixture {
+    std::unique_ptr<Tlb> tlb = std::make_unique<Tlb>();
+    u8 page[kFrameBytes] = {};
+
+    void fill(Access access, u64 vaddr, const Regime& regime, bool global = false,
+              unsigned shift = kFrameShift) {
+        tlb->fill(access, vaddr, tlb->context(regime),
+                  {.paddr = 0x8000'0000 + (vaddr & 0xff000),
+                   .page_shift = static_cast<u8>(shift),
+                   .global = global},
+                  page);
+    }
+    bool holds(Access access, u64 vaddr, const Regime& regime, u64 bytes = 8) {
+        const u64 context = tlb->context(regime);
+        return tlb->table(access)[Tlb::index(vaddr)].tag == Tlb::key(vaddr, bytes, context);
+    }
+};
+constexpr u64 kA = 0x12'3456'7000, kB = 0x12'3460'8000;
+}  // namespace
+
+TEST_CASE("tlb: an entry serves its own access kind, context and alignment only") {
+    Fixture f;
+    const Regime a = user(1, 100), b = user(2, 200);
+    f.fill(Access::Load, kA, a);
+    CHECK(f.holds(Access::Load, kA + 8, a));
+    CHECK_FALSE(f.holds(Access::Load, kA + 4, a, 8));
+    CHECK(f.holds(Access::Load, kA + 4, a, 4));
+    CHECK_FALSE(f.holds(Access::Store, kA, a));
+    CHECK_FALSE(f.holds(Access::Fetch, kA, a));
+    CHECK_FALSE(f.holds(Access::Load, kA, b));
+    Regime supervisor = a;
+    supervisor.privilege = Privilege::Supervisor;
+    CHECK_FALSE(f.holds(Access::Load, kA, supervisor));
+    Regime with_sum = supervisor;
+    with_sum.sum = true;
+    f.fill(Access::Load, kA, with_sum);
+    CHECK_FALSE(f.holds(Access::Load, kA, supervisor));
+}
+
+TEST_CASE("tlb: a switch of address space drops nothing") {
+    Fixture f;
+    for (u64 asid = 1; asid <= 20; ++asid) f.fill(Access::Load, kA + asid * kFrameBytes, user(asid, asid));
+    for (u64 asid = 1; asid <= 20; ++asid)
+        CHECK(f.holds(Access::Load, kA + asid * kFrameBytes, user(asid, asid)));
+}
+
+TEST_CASE("tlb: an address space that took over the place of another finds nothing of it") {
+    Fixture f;
+    f.fill(Access::Load, kA, user(1, 1));
+    for (u64 asid = 2; asid < 80; ++asid) CHECK_FALSE(f.holds(Access::Load, kA, user(asid, asid)));
+    CHECK_FALSE(f.holds(Access::Load, kA, user(1, 1)));
+}
+
+TEST_CASE("tlb: a fence by ASID keeps other address spaces and global mappings") {
+    Fixture f;
+    f.fill(Access::Load, kA, user(1, 1));
+    f.fill(Access::Load, kB, user(1, 1), true);
+    f.fill(Access::Store, kA, user(2, 2));
+    f.tlb->flush_asid(1);
+    CHECK_FALSE(f.holds(Access::Load, kA, user(1, 1)));
+    CHECK(f.holds(Access::Load, kB, user(1, 1)));
+    CHECK(f.holds(Access::Store, kA, user(2, 2)));
+}
+
+TEST_CASE("tlb: a fence by address drops that page in every space and kind, global or not") {
+    Fixture f;
+    f.fill(Access::Load, kA, user(1, 1));
+    f.fill(Access::Store, kA, user(2, 2));
+    f.fill(Access::Fetch, kA, user(1, 1), true);
+    f.fill(Access::Load, kB, user(1, 1));
+    f.tlb->flush_address(kA + 0x123);
+    CHECK_FALSE(f.holds(Access::Load, kA, user(1, 1)));
+    CHECK_FALSE(f.holds(Access::Store, kA, user(2, 2)));
+    CHECK_FALSE(f.holds(Access::Fetch, kA, user(1, 1)));
+    CHECK(f.holds(Access::Load, kB, user(1, 1)));
+}
+
+TEST_CASE("tlb: a fence by address and ASID spares other ASIDs and global mappings") {
+    Fixture f;
+    f.fill(Access::Load, kA, user(1, 1));
+    f.fill(Access::Store, kA, user(2, 2));
+    f.fill(Access::Fetch, kA, user(1, 1), true);
+    f.tlb->flush_address_asid(kA, 1);
+    CHECK_FALSE(f.holds(Access::Load, kA, user(1, 1)));
+    CHECK(f.holds(Access::Store, kA, user(2, 2)));
+    CHECK(f.holds(Access::Fetch, kA, user(1, 1)));
+}
+
+TEST_CASE("tlb: a fence by any address of a superpage drops all its pieces") {
+    for (const unsigned shift : {16u, 21u, 30u, 39u}) {
+        Fixture f;
+        const u64 base = 0x12'4000'0000, piece = base + 0x5000;
+        f.fill(Access::Load, piece, user(1, 1), false, shift);
+        f.fill(Access::Load, kB, user(1, 1));
+        f.tlb->flush_address(base + 0xf000);
+        CHECK_FALSE(f.holds(Access::Load, piece, user(1, 1)));
+        CHECK(f.holds(Access::Load, kB, user(1, 1)));
+        f.fill(Access::Load, piece, user(1, 1), false, shift);
+        f.tlb->flush_address_asid(base + 0xf000, 2);
+        CHECK(f.holds(Access::Load, piece, user(1, 1)));
+        f.tlb->flush_address_asid(base + 0xf000, 1);
+        CHECK_FALSE(f.holds(Access::Load, piece, user(1, 1)));
+    }
+}
+
+TEST_CASE("tlb: a frame that changed is dropped wherever it is mapped") {
+    Fixture f;
+    f.fill(Access::Load, kA, user(1, 1));
+    f.fill(Access::Store, kA + 0x100'0000, user(2, 2));  // the same frame by another address
+    f.fill(Access::Load, kB, user(1, 1));
+    f.tlb->flush_frame(0x8000'0000 + (kA & 0xff000));
+    CHECK_FALSE(f.holds(Access::Load, kA, user(1, 1)));
+    CHECK_FALSE(f.holds(Access::Store, kA + 0x100'0000, user(2, 2)));
+    CHECK(f.holds(Access::Load, kB, user(1, 1)));
+}
+
+TEST_CASE("tlb: no address matches an empty entry") {
+    Fixture f;
+    for (const u64 vaddr : {u64{0}, ~u64{0}, ~u64{0} - 7, u64{0xfff}, kA})
+        for (const u64 bytes : {1, 2, 4, 8})
+            CHECK(f.tlb->table(Access::Load)[Tlb::index(vaddr)].tag != Tlb::key(vaddr, bytes, 0xff0));
+}
