@@ -35,6 +35,10 @@ public:
     // Guest memory for DMA: RAM frames only, never the bus, so that no device is entered from another.
     virtual Ram& memory() = 0;
     virtual void request_stop(StopRequest request) = 0;
+    // What the guest has made its timer differ from virtual time, in the timer's own units (modulo 2^64). Harts show
+    // the same time as the timer does, so the machine keeps it for both.
+    virtual u64 time_offset() const = 0;
+    virtual void set_time_offset(u64 offset) = 0;
 };
 
 // Where in the board a device sits, for its device-tree node.

@@ -11,6 +11,7 @@ class HartPort {
 public:
     virtual ~HartPort() = default;
     virtual u64 now() const = 0;  // virtual time in nanoseconds, exact at the current instruction
+    virtual u64 time_offset() const { return 0; }  // see DevicePort
     virtual Ram& ram() = 0;
     // A device access, naturally aligned, of 1, 2, 4 or 8 bytes. false: access fault.
     virtual bool read(u64 paddr, unsigned bytes, u64& value) = 0;
@@ -46,6 +47,7 @@ public:
     // An input line as a level. Line numbers are the hart's own. Callable from any thread.
     virtual void set_line(unsigned line, bool level) = 0;
     virtual void on_event(u32 tag) = 0;
+    virtual void time_changed() {}  // the guest has set its timer: see DevicePort::set_time_offset
     virtual void reset() = 0;
     virtual void describe(Archive& archive) = 0;
     virtual void drop_derived() = 0;  // TLB, decoded blocks: a guest never notices

@@ -28,6 +28,14 @@ public:
     void cancel(u32 tag) override { machine_.events_.cancel(owner_, tag); }
     Ram& memory() override { return machine_.ram_; }
     void request_stop(StopRequest request) override { machine_.request_stop(request); }
+    u64 time_offset() const override { return machine_.time_offset_; }
+    void set_time_offset(u64 offset) override {
+        machine_.time_offset_ = offset;
+        for (const Seat& seat : machine_.harts_) {
+            seat.hart->time_changed();
+            if (machine_.config_.parallel) seat.wake->notify_one();
+        }
+    }
 
 private:
     Machine& machine_;
@@ -38,6 +46,7 @@ class Machine::HartSide final : public HartPort {
 public:
     HartSide(Machine& machine, u32 number) : machine_(machine), owner_(number) {}
     u64 now() const override { return machine_.now(); }
+    u64 time_offset() const override { return machine_.time_offset_; }
     Ram& ram() override { return machine_.ram_; }
     bool read(u64 paddr, unsigned bytes, u64& value) override {
         const auto lock = machine_.guard();
@@ -235,6 +244,7 @@ void Machine::reset() {
     stop_.reset();
     s_ = State{};
     s_.turn_left = config_.turn;
+    time_offset_ = 0;
     parallel_ticks_ = 0;
     if (config_.parallel) wall_base_ = config_.wall();
     clock_.reset();
@@ -255,6 +265,9 @@ void Machine::describe(Archive& archive) {
         archive.field("tick", s_.tick);
         archive.field("turn_left", s_.turn_left);
         archive.field("turn_hart", s_.turn_hart);
+        u64 time_offset = time_offset_;
+        archive.field("time_offset", time_offset);
+        time_offset_ = time_offset;
         archive.require(s_.turn_hart < harts() && s_.turn_left - 1 < config_.turn, "machine.turn");
     }
     clock_.describe(archive);

@@ -131,6 +131,7 @@ private:
     std::vector<Watch> watches_;
     Device* controller_ = nullptr;
     std::optional<StopRequest> stop_;
+    std::atomic<u64> time_offset_{0};  // state; harts of a parallel machine read it without the lock
     Hart* running_ = nullptr;  // whose run() is under way (interleaved)
     // Of parallel machines only.
     mutable std::recursive_mutex devices_lock_;

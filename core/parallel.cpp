@@ -16,7 +16,10 @@ void Machine::hart_thread(unsigned number) {
     Seat& seat = harts_[number];
     while (!leaving_) {
         parallel_ticks_ += seat.hart->run(kSlice);
-        if (!seat.hart->waiting()) continue;
+        if (!seat.hart->waiting()) {
+            if (seat.hart->gave_way()) std::this_thread::yield();
+            continue;
+        }
         std::unique_lock lock(devices_lock_);
         seat.wake->wait(lock, [&] { return leaving_ || !seat.hart->waiting(); });
     }

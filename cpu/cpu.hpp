@@ -117,6 +117,7 @@ void set_privilege(Cpu& cpu,
 void reset(Cpu& cpu);                     // priv, "Reset"
 // Sstc: recomputes STIP's level from stimecmp and plans the next event.
 void update_timer(Cpu& cpu);
+u64 timer_now(const Cpu& cpu);  // what the CSR `time` reads
 
 // To be called when PMP registers have changed.
 void pmp_changed(Cpu& cpu);

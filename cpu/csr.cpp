@@ -101,7 +101,7 @@ u64 fflags(const Cpu& cpu, const Row&, unsigned) { return cpu.s.fflags; }
 u64 frm(const Cpu& cpu, const Row&, unsigned) { return cpu.s.frm; }
 u64 fcsr(const Cpu& cpu, const Row&, unsigned) { return cpu.s.frm << 5 | cpu.s.fflags; }
 u64 counter(const Cpu& cpu, const Row&, unsigned number) { return counters::read(cpu, number % kCounters); }
-u64 time(const Cpu& cpu, const Row&, unsigned) { return cpu.port.now() / kNsPerTick; }
+u64 time(const Cpu& cpu, const Row&, unsigned) { return timer_now(cpu); }
 u64 status(const Cpu& cpu, const Row& row, unsigned number) {
     const bool dirty = (cpu.s.mstatus & mstatus::kFs) == mstatus::kFs;
     return plain(cpu, row, number) | (dirty ? mstatus::kSd : 0);

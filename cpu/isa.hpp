@@ -18,10 +18,10 @@ enum class Extension : u8 {
 #define EXTENSION(id, ...) id,
 #include "cpu/isa/extensions.def"
 };
-inline constexpr std::array kExtensionNames{
-#define EXTENSION(id, name, ...) std::string_view{name},
+inline constexpr auto kExtensionNames = std::to_array<std::string_view>({
+#define EXTENSION(id, name, ...) name,
 #include "cpu/isa/extensions.def"
-};
+});
 inline constexpr std::size_t kExtensions = kExtensionNames.size();
 constexpr std::string_view name(Extension extension) {
     return kExtensionNames[static_cast<std::size_t>(extension)];

@@ -12,10 +12,10 @@ constexpr u32 kTimerEvent = 1;
 constexpr u64 kLines = 0x2aaa;  // the numbers of enum Interrupt
 
 // Decreasing priority. priv, "Machine Interrupt (mip and mie) Registers"
-constexpr std::array kPriority{Interrupt::MachineExternal,    Interrupt::MachineSoftware,
-                               Interrupt::MachineTimer,       Interrupt::SupervisorExternal,
-                               Interrupt::SupervisorSoftware, Interrupt::SupervisorTimer,
-                               Interrupt::CounterOverflow};
+constexpr auto kPriority =
+    std::to_array<Interrupt>({Interrupt::MachineExternal, Interrupt::MachineSoftware, Interrupt::MachineTimer,
+                              Interrupt::SupervisorExternal, Interrupt::SupervisorSoftware,
+                              Interrupt::SupervisorTimer, Interrupt::CounterOverflow});
 
 struct Deliverable {
     u64 interrupts = 0;
@@ -150,17 +150,20 @@ void reset(Cpu& cpu) {
     cpu.engine->context_changed();
 }
 
+u64 timer_now(const Cpu& cpu) { return cpu.port.now() / kNsPerTick + cpu.port.time_offset(); }
+
 // priv, "Supervisor Timer (stimecmp) Register". A time that nanoseconds cannot express never comes.
 void update_timer(Cpu& cpu) {
-    const u64 when = cpu.s.stimecmp;
+    const u64 time = timer_now(cpu), compare = cpu.s.stimecmp;
     const bool compares = (cpu.s.menvcfg & envcfg::kStce) != 0;
-    const bool due = compares && cpu.port.now() / kNsPerTick >= when;
+    const bool due = compares && time >= compare;
     if (due)
         cpu.lines.fetch_or(kStip);
     else
         cpu.lines.fetch_and(~kStip);
-    if (compares && !due && when <= ~u64{0} / kNsPerTick)
-        cpu.port.schedule(when * kNsPerTick, kTimerEvent);
+    const u64 start = cpu.port.now() / kNsPerTick;
+    if (compares && !due && compare - time <= ~u64{0} / kNsPerTick - start)
+        cpu.port.schedule((start + (compare - time)) * kNsPerTick, kTimerEvent);
     else
         cpu.port.cancel(kTimerEvent);
 }

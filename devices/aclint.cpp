@@ -32,17 +32,16 @@ public:
     void describe_node(DeviceTree& tree, const NodePlace& place) const override;
 
 private:
-    u64 mtime() const { return s_.offset + port_.now() / kTickNs; }
+    u64 mtime() const { return port_.time_offset() + port_.now() / kTickNs; }
     bool present(u64 hart) const { return hart < port_.harts() && hart < kMostHarts; }
     void set_mtime(u64 time);
     void update_timer(unsigned hart);
 
     struct State {
         std::array<u64, kMostHarts> mtimecmp{};
-        u64 offset = 0;  // of mtime from virtual time, as a guest that sets mtime makes it
         std::array<u8, kMostHarts> msip{};
     } s_;
-    static_assert(sizeof(State) == kMostHarts * 9 + 8, "Aclint::State changed: extend describe()");
+    static_assert(sizeof(State) == kMostHarts * 9, "Aclint::State changed: extend describe()");
     DevicePort& port_;
 };
 
@@ -85,7 +84,7 @@ bool Aclint::write(u64 offset, unsigned bytes, u64 value) {
 }
 
 void Aclint::set_mtime(u64 time) {
-    s_.offset = time - port_.now() / kTickNs;
+    port_.set_time_offset(time - port_.now() / kTickNs);
     for (unsigned hart = 0; present(hart); ++hart) update_timer(hart);
 }
 
@@ -104,7 +103,6 @@ void Aclint::update_timer(unsigned hart) {
 
 void Aclint::describe(Archive& archive) {
     archive.field("mtimecmp", s_.mtimecmp);
-    archive.field("offset", s_.offset);
     archive.field("msip", s_.msip);
     for (u8 msip : s_.msip) archive.require(msip <= 1, "aclint.msip");
 }

@@ -24,15 +24,12 @@ constexpr u32 jr(Register to) { return i_type(0x67, 0, zero, to, 0); }
 constexpr u32 kMhartid = 0xf14;
 
 constexpr u32 kCode[] = {
-    auipc(t0, 0),
-    addi(a2, t0, kDynamicInfo),
-    csrr(a0, kMhartid),
-    ld(a1, t0, kDeviceTree),
-    ld(t0, t0, kStart),
+    auipc(t0, 0), addi(a2, t0, kDynamicInfo), csrr(a0, kMhartid), ld(a1, t0, kDeviceTree), ld(t0, t0, kStart),
     jr(t0),
 };
 static_assert(sizeof kCode == kStart);
-static_assert(kCode[1] == 0x02828613 && kCode[2] == 0xf1402573 && kCode[4] == 0x0182b283 && kCode[5] == 0x00028067);
+static_assert(kCode[1] == 0x02828613 && kCode[2] == 0xf1402573 && kCode[4] == 0x0182b283 &&
+              kCode[5] == 0x00028067);
 
 // OpenSBI, include/sbi/fw_dynamic.h.
 constexpr u64 kDynamicMagic = 0x4942534f;  // "OSBI"

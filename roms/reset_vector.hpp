@@ -9,9 +9,9 @@ namespace hartline {
 inline constexpr u64 kResetVectorBytes = 96;  // what reset_vector() returns
 
 struct BootHandOver {
-    u64 start = 0;      // where every hart goes on, in M-mode, with a0 = mhartid, a1 = device_tree
+    u64 start = 0;        // where every hart goes on, in M-mode, with a0 = mhartid, a1 = device_tree
     u64 device_tree = 0;  // physical address of the flattened tree
-    u64 next = 0;       // where OpenSBI goes on in S-mode (struct fw_dynamic_info, at a2)
+    u64 next = 0;         // where OpenSBI goes on in S-mode (struct fw_dynamic_info, at a2)
 };
 
 // The ROM's contents. Position independent; each hart enters at its first byte.

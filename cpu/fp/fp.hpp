@@ -42,10 +42,10 @@ u64 evaluate(u64 a, u64 b, u64 c, Rounding rounding, u32& flags);
     u64 evaluate<Op::name>(u64 a, u64 b, u64 c, Rounding rounding, u32 & flags);
 #include "cpu/fp/fp_ops.def"
 
-inline constexpr std::array kFunction{
-#define FP_OP(name, ...) Function{evaluate<Op::name>},
+inline constexpr auto kFunction = std::to_array<Function>({
+#define FP_OP(name, ...) evaluate<Op::name>,
 #include "cpu/fp/fp_ops.def"
-};
+});
 
 inline constexpr std::size_t kOpCount = kFunction.size();
 

@@ -102,11 +102,13 @@ void Interpreter::set_line(unsigned line, bool level) {
 }
 
 // A parallel machine's events come on another thread than the hart's.
-void Interpreter::on_event(u32) {
-    if (c_.cpu.port.parallel())
+void Interpreter::time_changed() {
+    if (c_.cpu.port.parallel()) {
         timer_due_ = true;
-    else
-        update_timer(c_.cpu);
+        return;
+    }
+    update_timer(c_.cpu);
+    c_.leave = true;
 }
 
 void Interpreter::reset() {

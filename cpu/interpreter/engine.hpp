@@ -16,7 +16,8 @@ public:
     bool waiting() const override;
     bool gave_way() const override { return c_.cpu.gave_way; }
     void set_line(unsigned line, bool level) override;
-    void on_event(u32 tag) override;
+    void on_event(u32) override { time_changed(); }
+    void time_changed() override;
     void reset() override;
     void describe(Archive& archive) override;
     void drop_derived() override;

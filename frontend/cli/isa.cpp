@@ -21,8 +21,8 @@ void summary() {
     for (std::size_t i = 0; i < kExtensions; ++i) {
         const auto extension = static_cast<Extension>(i);
         const std::string called(name(extension));
-        std::printf("%-14s %5zu %5zu\n", called.c_str(), count(kIsa, extension) + count(kCompressed, extension),
-                    count(kTodo, extension));
+        std::printf("%-14s %5zu %5zu\n", called.c_str(),
+                    count(kIsa, extension) + count(kCompressed, extension), count(kTodo, extension));
     }
     std::printf("%-14s %5zu %5zu\n", "all", kIsa.size() + kCompressed.size(), kTodo.size());
 }
@@ -46,7 +46,8 @@ int verb_isa(std::span<const std::string> arguments) {
         return 0;
     }
     if (arguments[0] != "--help")
-        throw InputError("isa", "unknown option '" + arguments[0] + "'", "hartline isa, or hartline isa --list");
+        throw InputError("isa", "unknown option '" + arguments[0] + "'",
+                         "hartline isa, or hartline isa --list");
     std::cout << "hartline isa: instructions by extension, those that are here and those still to do.\n"
                  "hartline isa --list: a line an instruction: mnemonic, extension, here or to do.\n";
     return 0;

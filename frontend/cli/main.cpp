@@ -25,14 +25,16 @@ int help(std::span<const std::string> about) {
         std::cout << run_help();
         return 0;
     }
-    std::cout << "Hartline " HARTLINE_VERSION ": a RISC-V machine in a program.\n"
-                 "\n"
-                 "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
-                 "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
-                 "  hartline help run              all options of run, with examples\n"
-                 "  hartline --version\n"
-                 "\n"
-                 "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
+    std::cout
+        << "Hartline " HARTLINE_VERSION
+           ": a RISC-V machine in a program.\n"
+           "\n"
+           "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
+           "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
+           "  hartline help run              all options of run, with examples\n"
+           "  hartline --version\n"
+           "\n"
+           "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
     return 0;
 }
 

@@ -24,7 +24,8 @@ po::options_description machine_options() {
     add("firmware", po::value<std::string>()->value_name("FILE"),
         "M-mode firmware: a file, 'default' (built-in OpenSBI) or 'none'. Not given: OpenSBI for kernels, none for "
         "other programs");
-    add("memory", po::value<std::string>()->value_name("SIZE"), "16M to 64G (1G); taken from the host as it is used");
+    add("memory", po::value<std::string>()->value_name("SIZE"),
+        "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
     add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro]")->composing(),
@@ -32,7 +33,8 @@ po::options_description machine_options() {
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
-    add("console", po::value<std::string>()->value_name("WHICH"), "where input goes: 'uart' or 'virtio' (uart)");
+    add("console", po::value<std::string>()->value_name("WHICH"),
+        "where input goes: 'uart' or 'virtio' (uart)");
     return options;
 }
 
@@ -41,26 +43,32 @@ po::options_description run_options() {
     auto add = options.add_options();
     add("deterministic", po::bool_switch(),
         "time by instructions alone: the same input gives the same run, bit by bit");
-    add("seed", po::value<std::string>()->value_name("N"), "of the guest's entropy (1 when deterministic, else random)");
-    add("max-instructions", po::value<std::string>()->value_name("N"), "stop after so many (200M, 5G): exit code 4");
+    add("seed", po::value<std::string>()->value_name("N"),
+        "of the guest's entropy (1 when deterministic, else random)");
+    add("max-instructions", po::value<std::string>()->value_name("N"),
+        "stop after so many (200M, 5G): exit code 4");
     add("input-after", po::value<std::string>()->value_name("TEXT"),
         "with --deterministic: input waits until the guest has written TEXT");
-    add("save-at", po::value<std::string>()->value_name("TICK:FILE"), "save the machine when it has run so far");
-    add("load", po::value<std::string>()->value_name("FILE"), "go on from a saved machine, with the same options");
+    add("save-at", po::value<std::string>()->value_name("TICK:FILE"),
+        "save the machine when it has run so far");
+    add("load", po::value<std::string>()->value_name("FILE"),
+        "go on from a saved machine, with the same options");
     return options;
 }
 
 po::options_description report_options() {
     po::options_description options("What is told");
     auto add = options.add_options();
-    add("stats", po::bool_switch(), "at the end one line on standard error: instructions= seconds= mips= "
-                                    "peak_rss_mib= state_hash=");
+    add("stats", po::bool_switch(),
+        "at the end one line on standard error: instructions= seconds= mips= "
+        "peak_rss_mib= state_hash=");
     add("boot-marker", po::value<std::string>()->value_name("TEXT"),
         "say how long it took when the guest first writes TEXT");
     add("dump-dtb", po::value<std::string>()->value_name("FILE"), "write the device tree and end");
     add("signature", po::value<std::string>()->value_name("FILE"),
         "at the end write memory from begin_signature to end_signature");
-    add("signature-granularity", po::value<std::string>()->value_name("N"), "bytes a line: 1, 2, 4, 8, 16 (4)");
+    add("signature-granularity", po::value<std::string>()->value_name("N"),
+        "bytes a line: 1, 2, 4, 8, 16 (4)");
     add("quiet", po::bool_switch(), "nothing of Hartline's own but errors");
     return options;
 }
@@ -93,7 +101,8 @@ std::vector<std::string> names(const po::options_description& options) {
     return all;
 }
 
-[[noreturn]] void unknown(const std::string& where, const std::string& name, const po::options_description& known) {
+[[noreturn]] void unknown(const std::string& where, const std::string& name,
+                          const po::options_description& known) {
     const auto all = names(known);
     const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
     const std::string close = nearest(bare, all);
@@ -101,7 +110,8 @@ std::vector<std::string> names(const po::options_description& options) {
                      close.empty() ? "hartline help run lists all" : "did you mean --" + close + "?");
 }
 
-po::parsed_options parse_command_line(std::span<const std::string> arguments, const po::options_description& known) {
+po::parsed_options parse_command_line(std::span<const std::string> arguments,
+                                      const po::options_description& known) {
     namespace style = po::command_line_style;
     po::positional_options_description positional;
     positional.add("image", 1);
@@ -137,7 +147,8 @@ po::parsed_options parse_file(const std::string& path, const po::options_descrip
         if (line.empty() || line[0] == '#') continue;
         const std::string where = path + ":" + std::to_string(number);
         const std::size_t equals = line.find('=');
-        if (equals == std::string::npos) throw InputError(where, "is no 'key = value'", "write for example memory = 2G");
+        if (equals == std::string::npos)
+            throw InputError(where, "is no 'key = value'", "write for example memory = 2G");
         const std::string key = trimmed(line.substr(0, equals));
         if (known.find_nothrow(key, false) == nullptr) unknown(where, key, known);
         parsed.options.emplace_back(key, std::vector<std::string>{trimmed(line.substr(equals + 1))});
@@ -160,7 +171,8 @@ unsigned small_number(const po::variables_map& values, const char* key, unsigned
 }
 
 // One of two words.
-bool choice(const po::variables_map& values, const char* key, const char* yes, const char* no, bool otherwise) {
+bool choice(const po::variables_map& values, const char* key, const char* yes, const char* no,
+            bool otherwise) {
     const std::string* given = text(values, key);
     if (given == nullptr) return otherwise;
     if (*given == yes || *given == no) return *given == yes;
@@ -186,7 +198,8 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* size = text(values, "memory")) config.memory = parse_size("--memory", *size);
     config.harts = small_number(values, "harts", config.harts);
     config.pmp_entries = small_number(values, "pmp-entries", config.pmp_entries);
-    config.signature_granularity = small_number(values, "signature-granularity", config.signature_granularity);
+    config.signature_granularity =
+        small_number(values, "signature-granularity", config.signature_granularity);
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
     config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
     config.parallel = on(values, "parallel");
@@ -198,7 +211,8 @@ RunConfig to_config(const po::variables_map& values) {
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
     if (values.count("disk") != 0)
-        for (const auto& disk : values["disk"].as<std::vector<std::string>>()) config.disks.push_back(parse_disk(disk));
+        for (const auto& disk : values["disk"].as<std::vector<std::string>>())
+            config.disks.push_back(parse_disk(disk));
     return config;
 }
 }  // namespace
@@ -254,7 +268,10 @@ std::string config_text(const RunConfig& config) {
 
 std::string run_options_help() {
     std::ostringstream out;
-    out << machine_options() << '\n' << run_options() << '\n' << report_options() << '\n' << command_line_only();
+    out << machine_options() << '\n'
+        << run_options() << '\n'
+        << report_options() << '\n'
+        << command_line_only();
     return out.str();
 }
 }  // namespace hartline

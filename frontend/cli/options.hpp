@@ -13,8 +13,8 @@ struct RunRequest {
     bool print_config = false;
 };
 
-// Throws InputError: an unknown option (and names the nearest), a value that is none. Does not look at files but
-// that of --config. What the command line says outweighs the file.
+// Throws InputError: an unknown option (and names the nearest), a value that is none. Does not look at files
+// but that of --config. What the command line says outweighs the file.
 RunRequest parse_run(std::span<const std::string> arguments);
 // `key = value` lines that parse_run() reads back to an equal RunConfig.
 std::string config_text(const RunConfig& config);

@@ -30,9 +30,10 @@ int dump_tree(const RunConfig& config) {
 void print_stats(Machine& machine, const Outcome& outcome) {
     const double millions = static_cast<double>(outcome.instructions) / 1e6;
     std::fprintf(stderr,
-                 "instructions=%" PRIu64 " seconds=%.3f mips=%.1f peak_rss_mib=%" PRIu64 " state_hash=%016" PRIx64 "\n",
-                 outcome.instructions, outcome.seconds, outcome.seconds > 0 ? millions / outcome.seconds : 0.0,
-                 peak_resident_mib(), machine.hash());
+                 "instructions=%" PRIu64 " seconds=%.3f mips=%.1f peak_rss_mib=%" PRIu64
+                 " state_hash=%016" PRIx64 "\n",
+                 outcome.instructions, outcome.seconds,
+                 outcome.seconds > 0 ? millions / outcome.seconds : 0.0, peak_resident_mib(), machine.hash());
 }
 
 int run(const RunConfig& config) {
@@ -42,13 +43,15 @@ int run(const RunConfig& config) {
     std::vector<u8> typed;
     if (config.deterministic) typed = read_standard_input(kMostTypedBytes);
     if (config.deterministic && !config.quiet && standard_input_is_terminal())
-        console.message("hartline: --deterministic: this terminal's keys are not connected; give input by a pipe");
+        console.message(
+            "hartline: --deterministic: this terminal's keys are not connected; give input by a pipe");
     if (!config.quiet && !config.deterministic && console.is_terminal())
         console.message("hartline: Ctrl-A x leaves, Ctrl-A h shows more");
     Session session(config, board, console, tap, std::move(typed));
     const Outcome outcome = session.run();
     if (!config.signature.empty())
-        write_signature(config.signature, board.machine().ram(), board.boot().image(), config.signature_granularity);
+        write_signature(config.signature, board.machine().ram(), board.boot().image(),
+                        config.signature_granularity);
     if (config.stats) print_stats(board.machine(), outcome);
     return outcome.exit_code;
 }

@@ -89,7 +89,8 @@ void Console::write_out(std::span<const u8> bytes) {
             output_open_ = false;
             ending_ = SIGPIPE;
         } else if (errno == EBADF || errno == EIO) {
-            output_open_ = false;  // closed from the start, or a terminal that hung up: the signal says the rest
+            output_open_ =
+                false;  // closed from the start, or a terminal that hung up: the signal says the rest
         } else if (errno != EAGAIN && errno != EINTR) {
             output_open_ = false;
             throw HostError("standard output", std::string("cannot write: ") + std::strerror(errno));
@@ -99,8 +100,9 @@ void Console::write_out(std::span<const u8> bytes) {
 
 void Console::message(std::string_view line) {
     flush();
-    std::string text(line);
-    text += terminal_.is_terminal() ? "\r\n" : "\n";
+    std::string text;
+    for (const char c : line) (text += c == '\n' && terminal_.raw() ? "\r" : "") += c;
+    text += terminal_.raw() ? "\r\n" : "\n";
     std::string_view rest = text;
     while (!rest.empty()) {
         const ssize_t done = ::write(STDERR_FILENO, rest.data(), rest.size());
@@ -116,7 +118,10 @@ ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     const timespec span = span_of(timeout_ns == kForever ? 0 : timeout_ns);
     const bool at_once = ending_.has_value();
     const timespec none{};
-    const int ready = ::ppoll(files.data(), files.size(), at_once ? &none : timeout_ns == kForever ? nullptr : &span,
+    const int ready = ::ppoll(files.data(), files.size(),
+                              at_once                  ? &none
+                              : timeout_ns == kForever ? nullptr
+                                                       : &span,
                               nullptr);
     if (ready < 0 && errno != EINTR) throw HostError("poll", std::strerror(errno));
     ConsoleEvents events;

@@ -16,23 +16,24 @@ namespace hartline {
 struct ConsoleEvents {
     std::vector<u8> bytes;  // for the guest
     std::vector<ConsoleCommand> commands;
-    std::optional<int> signal;  // end with it: SIGINT, SIGTERM, SIGHUP, SIGQUIT; SIGPIPE: nobody reads the output
+    std::optional<int>
+        signal;  // end with it: SIGINT, SIGTERM, SIGHUP, SIGQUIT; SIGPIPE: nobody reads the output
 };
 
 // Calls may come from several threads, but not at the same time: the machine's lock sees to that.
 class Console final : public ByteSink {
 public:
     enum class Input : u8 {
-        Live,    // a terminal in raw mode with its escape key, or a pipe
-        None,    // standard input is left alone
+        Live,  // a terminal in raw mode with its escape key, or a pipe
+        None,  // standard input is left alone
     };
     static constexpr u64 kForever = ~u64{0};
 
     explicit Console(Input input, int in = 0, int out = 1);
     ~Console() override;
 
-    // Signals wait here from now on, and a terminal is raw. Before any thread, and before anything below. Throws
-    // HostError.
+    // Signals wait here from now on, and a terminal is raw. Before any thread, and before anything below.
+    // Throws HostError.
     void start();
     // The terminal is as it was. What follows goes out unpolled.
     void finish();
@@ -45,8 +46,8 @@ public:
     void message(std::string_view line);
 
     // --- input
-    // Waits up to `timeout_ns` for something to happen. With want_input false a pipe is not read; a terminal is,
-    // as its escape key must work, but what is typed then is lost.
+    // Waits up to `timeout_ns` for something to happen. With want_input false a pipe is not read; a terminal
+    // is, as its escape key must work, but what is typed then is lost.
     ConsoleEvents poll(u64 timeout_ns, bool want_input);
     // Has input ended (or was there never any), so that no byte can come any more?
     bool input_ended() const { return !input_open_; }

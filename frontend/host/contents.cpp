@@ -15,7 +15,8 @@ namespace hartline {
 
 Contents::Contents(std::string path, u64 limit, const std::string& too_large) : path_(std::move(path)) {
     struct stat status {};
-    regular_ = ::stat(path_.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(path_.c_str(), R_OK) == 0;
+    regular_ =
+        ::stat(path_.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(path_.c_str(), R_OK) == 0;
     bytes_ = regular_ ? static_cast<u64>(status.st_size) : 0;
     if (regular_ && bytes_ > limit) throw InputError(path_, too_large);
     if (regular_) return;

@@ -1,5 +1,5 @@
-// A host file that is needed more than once: a regular one is read again each time, so that it takes no memory in
-// between; anything else (a pipe) is read once and held.
+// A host file that is needed more than once: a regular one is read again each time, so that it takes no
+// memory in between; anything else (a pipe) is read once and held.
 #pragma once
 #include <functional>
 #include <span>
@@ -18,7 +18,8 @@ public:
 
     const std::string& path() const { return path_; }
     u64 bytes() const { return bytes_; }
-    // Hands all bytes to `take`, in order and in pieces. Throws HostError when the file is not as long as it was.
+    // Hands all bytes to `take`, in order and in pieces. Throws HostError when the file is not as long as it
+    // was.
     void stream(const std::function<void(std::span<const u8>)>& take) const;
     // All bytes at once.
     std::vector<u8> read() const;

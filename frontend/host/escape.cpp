@@ -27,11 +27,11 @@ EscapeParser::Result EscapeParser::parse(std::span<const u8> typed) {
 }
 
 const char* escape_help() {
-    return "\r\n"
-           "Ctrl-A x  leave Hartline (the guest is switched off at once)\r\n"
-           "Ctrl-A r  reset the guest\r\n"
-           "Ctrl-A i  instructions so far, and how fast\r\n"
-           "Ctrl-A a  send Ctrl-A to the guest\r\n"
-           "Ctrl-A h  this help\r\n";
+    return "\n"
+           "Ctrl-A x  leave Hartline (the guest is switched off at once)\n"
+           "Ctrl-A r  reset the guest\n"
+           "Ctrl-A i  instructions so far, and how fast\n"
+           "Ctrl-A a  send Ctrl-A to the guest\n"
+           "Ctrl-A h  this help\n";
 }
 }  // namespace hartline

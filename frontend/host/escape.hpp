@@ -23,6 +23,6 @@ private:
     bool escaped_ = false;
 };
 
-// What Ctrl-A h prints; lines end with CR LF.
+// What Ctrl-A h prints.
 const char* escape_help();
 }  // namespace hartline

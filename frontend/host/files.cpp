@@ -42,7 +42,8 @@ struct Temporary {
 
 void sync_folder(const std::string& path) {
     const auto parent = std::filesystem::path(path).parent_path();
-    const Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor folder(
+        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.open()) ::fsync(folder.get());
 }
 

@@ -27,11 +27,11 @@ private:
     int fd_ = -1;
 };
 
-// At most `limit` bytes. Throws InputError (no such file, a directory, larger than `limit`: then `too_large` says
-// what that means) and HostError (unreadable half way).
+// At most `limit` bytes. Throws InputError (no such file, a directory, larger than `limit`: then `too_large`
+// says what that means) and HostError (unreadable half way).
 std::vector<u8> read_file(const std::string& path, u64 limit, std::string_view too_large);
-// Replaces `path` by the joined parts: temporary file, fsync, rename. What is no regular file (a pipe, a terminal)
-// is written directly. Throws InputError when it cannot be created, HostError when writing fails.
+// Replaces `path` by the joined parts: temporary file, fsync, rename. What is no regular file (a pipe, a
+// terminal) is written directly. Throws InputError when it cannot be created, HostError when writing fails.
 void write_file(const std::string& path, std::span<const std::span<const u8>> parts);
 inline void write_file(const std::string& path, std::span<const u8> bytes) {
     write_file(path, std::span<const std::span<const u8>>(&bytes, 1));

@@ -18,21 +18,20 @@ Signals::Signals() {
     blocked = read;
     // Not read: a closed pipe is known from write(), and a terminal that is another's from read().
     for (const int number : {SIGPIPE, SIGTTIN, SIGTTOU}) sigaddset(&blocked, number);
-    if (::pthread_sigmask(SIG_BLOCK, &blocked, &before_) != 0) throw HostError("signals", "cannot be blocked");
+    if (::pthread_sigmask(SIG_BLOCK, &blocked, &before_) != 0)
+        throw HostError("signals", "cannot be blocked");
     file_ = Descriptor(::signalfd(-1, &read, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!file_.open()) throw HostError("signalfd", std::strerror(errno));
 }
 
 Signals::~Signals() {
-    while (take()) {
-    }
+    while (take()) {}
     // A SIGPIPE that waits would end the process when it is let in.
     sigset_t pipe;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     const timespec now{};
-    while (::sigtimedwait(&pipe, nullptr, &now) == SIGPIPE) {
-    }
+    while (::sigtimedwait(&pipe, nullptr, &now) == SIGPIPE) {}
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 

@@ -43,8 +43,7 @@ Terminal::~Terminal() {
     const char word = kAllIsWell;
     if (::write(guardian_.get(), &word, 1) != 1) errno = 0;  // then the child restores once more
     guardian_.close();
-    while (::waitpid(guardian_process_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(guardian_process_, nullptr, 0) < 0 && errno == EINTR) {}
 }
 
 void Terminal::start_guardian() {
@@ -64,7 +63,6 @@ void Terminal::enter_raw() {
     if (guardian_process_ <= 0) start_guardian();
     termios raw = saved_;
     ::cfmakeraw(&raw);
-    raw.c_oflag |= OPOST;  // our own lines, and those of others in this terminal, stay lines
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     if (::tcsetattr(fd_, TCSANOW, &raw) != 0) throw HostError("terminal", std::strerror(errno));

@@ -7,8 +7,8 @@
 
 namespace hartline {
 
-// Does nothing where `fd` is no terminal. While it lives a small child process watches: should this process die in
-// a way that runs no destructor, the child restores the terminal.
+// Does nothing where `fd` is no terminal. While it lives a small child process watches: should this process
+// die in a way that runs no destructor, the child restores the terminal.
 class Terminal {
 public:
     explicit Terminal(int fd);
@@ -17,6 +17,7 @@ public:
     Terminal& operator=(const Terminal&) = delete;
 
     bool is_terminal() const { return terminal_; }
+    bool raw() const { return raw_; }
     // Is this process in the terminal's foreground, so that it may read and set it?
     bool foreground() const;
     void enter_raw();  // if in the foreground. Throws HostError. For the first time before any thread

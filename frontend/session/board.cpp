@@ -124,7 +124,8 @@ void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
 void Board::add_htif(ByteSink& sink) {
     const auto tohost = boot_.image().symbol("tohost");
     if (!tohost) return;
-    Device& device = machine_->attach(0, 0, htif(sink, *tohost, boot_.image().symbol("fromhost").value_or(0)));
+    Device& device =
+        machine_->attach(0, 0, htif(sink, *tohost, boot_.image().symbol("fromhost").value_or(0)));
     machine_->watch(*tohost, kTohostBytes, device);
     console_ = &device;
 }

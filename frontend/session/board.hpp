@@ -1,5 +1,5 @@
-// The board: a Machine with Hartline's harts and devices, and what is in its memory at the start. The only place
-// that names concrete engines and devices.
+// The board: a Machine with Hartline's harts and devices, and what is in its memory at the start. The only
+// place that names concrete engines and devices.
 #pragma once
 #include <memory>
 #include <string>
@@ -13,8 +13,8 @@ namespace hartline {
 
 class Board {
 public:
-    // Builds the machine and switches it on: memory holds what it starts with. Console output goes to `sink`, which
-    // outlives the board. Several boards live side by side in a process. Throws InputError, HostError.
+    // Builds the machine and switches it on: memory holds what it starts with. Console output goes to `sink`,
+    // which outlives the board. Several boards live side by side in a process. Throws InputError, HostError.
     Board(const RunConfig& config, ByteSink& sink);
 
     Machine& machine() { return *machine_; }

@@ -37,9 +37,9 @@ Boot::Boot(const RunConfig& config, u64 ram_base) {
     read_image(config);
     read_firmware(config);
     if (!config.initrd.empty())
-        initrd_ = Contents(config.initrd, config.memory, "the initrd is larger than the memory of " +
-                                                             size_text(config.memory) +
-                                                             ": give more with --memory");
+        initrd_ = Contents(config.initrd, config.memory,
+                           "the initrd is larger than the memory of " + size_text(config.memory) +
+                               ": give more with --memory");
     plan(config);
 }
 

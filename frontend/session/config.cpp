@@ -14,9 +14,11 @@ void validate_machine(const RunConfig& config) {
     if (config.harts < 1 || config.harts > RunConfig::kMostHarts)
         throw InputError("--harts", std::to_string(config.harts) + " cannot be", "choose between 1 and 64");
     if (config.disks.size() > RunConfig::kMostDisks)
-        throw InputError("--disk", std::to_string(config.disks.size()) + " are too many", "the board takes 6");
+        throw InputError("--disk", std::to_string(config.disks.size()) + " are too many",
+                         "the board takes 6");
     if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
-        throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be", "choose 0, 16 or 64");
+        throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be",
+                         "choose 0, 16 or 64");
     if (config.append.size() > RunConfig::kMostArgumentBytes)
         throw InputError("--append", "longer than 64 KiB", "shorten it");
     if (config.append.find('\0') != std::string::npos)
@@ -38,7 +40,8 @@ void validate_run(const RunConfig& config) {
 }  // namespace
 
 void validate(const RunConfig& config) {
-    if (config.image.empty()) throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
+    if (config.image.empty())
+        throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
     validate_run(config);
 }
@@ -49,14 +52,16 @@ DiskConfig parse_disk(const std::string& text) {
         const std::string option = text.substr(comma + 1);
         if (option == "ro" || option == "rw") disk = {text.substr(0, comma), option == "ro"};
     }
-    if (disk.path.empty()) throw InputError("--disk", "'" + text + "' names no file", "write FILE or FILE,ro");
+    if (disk.path.empty())
+        throw InputError("--disk", "'" + text + "' names no file", "write FILE or FILE,ro");
     return disk;
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {
     const std::size_t colon = text.find(':');
     if (colon == std::string::npos || colon + 1 == text.size())
-        throw InputError("--save-at", "'" + text + "' is not TICK:FILE", "write for example 500M:boot.snapshot");
+        throw InputError("--save-at", "'" + text + "' is not TICK:FILE",
+                         "write for example 500M:boot.snapshot");
     return {parse_count("--save-at", text.substr(0, colon)), text.substr(colon + 1)};
 }
 }  // namespace hartline

@@ -24,7 +24,9 @@ using ElfHandle = std::unique_ptr<Elf, ElfEnd>;
 struct Source {
     const std::string& path;
     std::span<const u8> bytes;
-    bool holds(u64 offset, u64 count) const { return offset <= bytes.size() && count <= bytes.size() - offset; }
+    bool holds(u64 offset, u64 count) const {
+        return offset <= bytes.size() && count <= bytes.size() - offset;
+    }
     [[noreturn]] void refuse(const std::string& what, const std::string& way_out = kWanted) const {
         throw InputError(path, what, way_out);
     }
@@ -82,7 +84,8 @@ Elf64_Ehdr header(const Source& source) {
     if (header.e_phnum == 0) source.refuse("is an ELF file without segments", "link it");
     if (header.e_phentsize != sizeof(Elf64_Phdr)) source.broken("size of program headers");
     if (header.e_phnum > kMostSegments) source.broken("number of program headers");
-    if (!source.holds(header.e_phoff, u64{header.e_phnum} * sizeof(Elf64_Phdr))) source.broken("program headers");
+    if (!source.holds(header.e_phoff, u64{header.e_phnum} * sizeof(Elf64_Phdr)))
+        source.broken("program headers");
     return header;
 }
 
@@ -90,7 +93,8 @@ ElfSegment segment(const Source& source, const GElf_Phdr& from) {
     const ElfSegment segment{from.p_vaddr, from.p_paddr, from.p_offset, from.p_filesz, from.p_memsz};
     u64 end = 0;
     if (!source.holds(segment.offset, segment.file_bytes)) source.broken("a segment beyond the file's end");
-    if (segment.file_bytes > segment.memory_bytes) source.broken("a segment larger in the file than in memory");
+    if (segment.file_bytes > segment.memory_bytes)
+        source.broken("a segment larger in the file than in memory");
     if (__builtin_add_overflow(segment.paddr, segment.memory_bytes - 1, &end) ||
         __builtin_add_overflow(segment.vaddr, segment.memory_bytes - 1, &end))
         source.broken("a segment beyond the address space");
@@ -103,7 +107,8 @@ std::vector<ElfSegment> segments(const Source& source, Elf* elf, std::size_t cou
         GElf_Phdr phdr;
         if (gelf_getphdr(elf, static_cast<int>(i), &phdr) == nullptr) source.broken(elf_errmsg(-1));
         if (phdr.p_type == PT_INTERP)
-            source.refuse("is a Linux program that needs a dynamic linker", "give a kernel or a bare-metal program");
+            source.refuse("is a Linux program that needs a dynamic linker",
+                          "give a kernel or a bare-metal program");
         if (phdr.p_type == PT_LOAD && phdr.p_memsz != 0) found.push_back(segment(source, phdr));
     }
     if (found.empty()) source.refuse("is an ELF file with nothing to load", "link it");
@@ -113,8 +118,8 @@ std::vector<ElfSegment> segments(const Source& source, Elf* elf, std::size_t cou
     return found;
 }
 
-void symbols_of_section(const Source& source, Elf* elf, Elf_Scn* section, std::span<const std::string_view> wanted,
-                        ElfFile& file) {
+void symbols_of_section(const Source& source, Elf* elf, Elf_Scn* section,
+                        std::span<const std::string_view> wanted, ElfFile& file) {
     GElf_Shdr shdr;
     if (gelf_getshdr(section, &shdr) == nullptr || shdr.sh_type != SHT_SYMTAB) return;
     if (!source.holds(shdr.sh_offset, shdr.sh_size)) source.broken("the symbol table");
@@ -133,15 +138,16 @@ void symbols_of_section(const Source& source, Elf* elf, Elf_Scn* section, std::s
     }
 }
 
-// Symbols are a service: a file whose sections are stripped or damaged is loaded without them, unless the symbol
-// table itself claims to be where the file is not.
-void find_symbols(const Source& source, Elf* elf, const Elf64_Ehdr& header, std::span<const std::string_view> wanted,
-                  ElfFile& file) {
+// Symbols are a service: a file whose sections are stripped or damaged is loaded without them, unless the
+// symbol table itself claims to be where the file is not.
+void find_symbols(const Source& source, Elf* elf, const Elf64_Ehdr& header,
+                  std::span<const std::string_view> wanted, ElfFile& file) {
     if (header.e_shoff == 0 || header.e_shnum == 0) return;
     if (header.e_shentsize != sizeof(Elf64_Shdr) ||
         !source.holds(header.e_shoff, u64{header.e_shnum} * sizeof(Elf64_Shdr)))
         source.broken("section headers");
-    for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section))
+    for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr;
+         section = elf_nextscn(elf, section))
         symbols_of_section(source, elf, section, wanted, file);
 }
 }  // namespace

@@ -14,13 +14,13 @@ namespace hartline {
 struct ElfSegment {
     u64 vaddr = 0;
     u64 paddr = 0;
-    u64 offset = 0;       // in the file; [offset, offset + file_bytes) lies in it
-    u64 file_bytes = 0;   // at most memory_bytes
+    u64 offset = 0;        // in the file; [offset, offset + file_bytes) lies in it
+    u64 file_bytes = 0;    // at most memory_bytes
     u64 memory_bytes = 0;  // what follows file_bytes is zero; paddr and vaddr plus this do not wrap
 };
 
 struct ElfFile {
-    u64 entry = 0;  // a virtual address
+    u64 entry = 0;                     // a virtual address
     std::vector<ElfSegment> segments;  // PT_LOAD ones with a size, in the file's order; at least one
     std::map<std::string, u64, std::less<>> symbols;  // those asked for that are there
 
@@ -30,5 +30,6 @@ struct ElfFile {
 };
 
 // Throws InputError that names `path`, says what the file is and what is wanted.
-ElfFile read_elf(const std::string& path, std::span<const u8> bytes, std::span<const std::string_view> wanted_symbols);
+ElfFile read_elf(const std::string& path, std::span<const u8> bytes,
+                 std::span<const std::string_view> wanted_symbols);
 }  // namespace hartline

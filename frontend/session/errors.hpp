@@ -1,4 +1,5 @@
-// What the frontend throws: a complaint about the input (exit code 2), and a failure of the host (exit code 5).
+// What the frontend throws: a complaint about the input (exit code 2), and a failure of the host (exit code
+// 5).
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -6,7 +7,8 @@
 namespace hartline {
 
 // `subject: what: way out`, e.g. "disk.img: is a directory: give a raw disk image".
-inline std::string complaint(const std::string& subject, const std::string& what, const std::string& way_out) {
+inline std::string complaint(const std::string& subject, const std::string& what,
+                             const std::string& way_out) {
     return subject + ": " + what + (way_out.empty() ? "" : ": " + way_out);
 }
 

@@ -11,7 +11,8 @@ namespace hartline {
 namespace {
 std::string rounded(u64 bytes) {
     constexpr u64 kMiB = u64{1} << 20;
-    return bytes < kMiB ? size_text((bytes + 1023) / 1024 * 1024) : size_text((bytes + kMiB - 1) / kMiB * kMiB);
+    return bytes < kMiB ? size_text((bytes + 1023) / 1024 * 1024)
+                        : size_text((bytes + kMiB - 1) / kMiB * kMiB);
 }
 }  // namespace
 
@@ -20,7 +21,8 @@ void Layout::take(const std::string& what, u64 start, u64 end) {
         throw InputError(what, "does not lie in memory", "give more with --memory");
     for (const Range& range : taken_)
         if (start < range.end && range.start < end)
-            throw InputError(what, "lies where " + range.what + " is", "link it elsewhere, or see --firmware");
+            throw InputError(what, "lies where " + range.what + " is",
+                             "link it elsewhere, or see --firmware");
     const auto later = [](u64 at, const Range& range) { return at < range.start; };
     taken_.insert(std::upper_bound(taken_.begin(), taken_.end(), start, later), Range{start, end, what});
 }
@@ -56,8 +58,8 @@ u64 Layout::place(const std::string& what, u64 bytes, u64 alignment, u64 limit) 
         return gap(one.first, std::min(one.second, limit), bytes, alignment, true, at);
     });
     const bool found = below || std::any_of(all.begin(), all.end(), [&](const auto& one) {
-        return gap(std::max(one.first, limit), one.second, bytes, alignment, false, at);
-    });
+                           return gap(std::max(one.first, limit), one.second, bytes, alignment, false, at);
+                       });
     if (!found)
         throw InputError(what,
                          "needs " + rounded(bytes) + " of memory in one piece; the largest that is left is " +

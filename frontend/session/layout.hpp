@@ -12,10 +12,11 @@ public:
     // Physical memory [base, base + bytes).
     Layout(u64 base, u64 bytes) : base_(base), end_(base + bytes) {}
 
-    // Claims [start, end) for `what`. Throws InputError when it lies outside of memory or meets what is claimed.
+    // Claims [start, end) for `what`. Throws InputError when it lies outside of memory or meets what is
+    // claimed.
     void take(const std::string& what, u64 start, u64 end);
-    // Finds room of `bytes` for `what`, aligned to `alignment` (a power of two), as high as possible below `limit`,
-    // else as low as possible above it, and claims it. Throws InputError when there is none.
+    // Finds room of `bytes` for `what`, aligned to `alignment` (a power of two), as high as possible below
+    // `limit`, else as low as possible above it, and claims it. Throws InputError when there is none.
     u64 place(const std::string& what, u64 bytes, u64 alignment, u64 limit);
 
 private:

@@ -14,7 +14,8 @@
 namespace hartline {
 namespace {
 constexpr u64 kHugePage = 0x20'0000;
-constexpr std::array<std::string_view, 4> kSymbols = {"tohost", "fromhost", "begin_signature", "end_signature"};
+constexpr std::array<std::string_view, 4> kSymbols = {"tohost", "fromhost", "begin_signature",
+                                                      "end_signature"};
 
 template <class T>
 T field(std::span<const u8> bytes, std::size_t offset) {
@@ -60,7 +61,8 @@ LoadedImage place_image(const std::string& path, std::vector<u8> bytes, const Lo
 // linux, include/linux/efi.h and drivers/firmware/efi/libstub/zboot-header.S.
 LoadedImage place_zboot(const std::string& path, const std::vector<u8>& bytes, const LoadRules& rules) {
     constexpr std::size_t kPayload = 8, kPayloadSize = 12, kCompression = 24, kHeaderBytes = 56;
-    if (bytes.size() < kHeaderBytes) throw InputError(path, "is a truncated EFI zboot image", "copy it again");
+    if (bytes.size() < kHeaderBytes)
+        throw InputError(path, "is a truncated EFI zboot image", "copy it again");
     const u64 offset = field<u32>(bytes, kPayload), size = field<u32>(bytes, kPayloadSize);
     if (offset > bytes.size() || size > bytes.size() - offset)
         throw InputError(path, "is a truncated EFI zboot image", "copy it again");
@@ -68,10 +70,12 @@ LoadedImage place_zboot(const std::string& path, const std::vector<u8>& bytes, c
     for (std::size_t at = kCompression; at < kHeaderBytes && bytes[at] != 0; ++at)
         method += bytes[at] >= 0x20 && bytes[at] < 0x7f ? static_cast<char>(bytes[at]) : '?';
     if (method != "gzip")
-        throw InputError(path, "is an EFI zboot image packed with " + method, "give one packed with gzip, or vmlinux");
+        throw InputError(path, "is an EFI zboot image packed with " + method,
+                         "give one packed with gzip, or vmlinux");
     auto payload = gunzip(path, std::span(bytes).subspan(offset, size), rules.ram_bytes);
     if (sniff(payload).kind != FileKind::Image)
-        throw InputError(path, "is an EFI zboot image with " + std::string(sniff(payload).description) + " in it",
+        throw InputError(path,
+                         "is an EFI zboot image with " + std::string(sniff(payload).description) + " in it",
                          "give a kernel for riscv64");
     return place_image(path, std::move(payload), rules);
 }
@@ -81,8 +85,8 @@ bool is_kernel(const ElfFile& elf) {
                        [](const ElfSegment& segment) { return bit(segment.vaddr, 63) != 0; });
 }
 
-// vmlinux is linked for the upper half, with physical addresses from 0 (or its virtual ones) on: it is moved as a
-// whole, so that its lowest byte comes where its Image would be.
+// vmlinux is linked for the upper half, with physical addresses from 0 (or its virtual ones) on: it is moved
+// as a whole, so that its lowest byte comes where its Image would be.
 void move_kernel(const std::string& path, ElfFile& elf, const LoadRules& rules) {
     u64 lowest = ~u64{0};
     for (const ElfSegment& segment : elf.segments) lowest = std::min(lowest, segment.paddr);
@@ -138,7 +142,8 @@ LoadedImage load_image(const std::string& path, std::vector<u8> contents, const 
 LoadedImage load_image(const std::string& path, const LoadRules& rules) {
     // ELF files carry debugging information that is never loaded: they may be larger than memory.
     constexpr u64 kRoomForSymbols = u64{4} << 30;
-    return load_image(path, read_file(path, rules.ram_bytes + kRoomForSymbols, "is larger than memory"), rules);
+    return load_image(path, read_file(path, rules.ram_bytes + kRoomForSymbols, "is larger than memory"),
+                      rules);
 }
 
 LoadedImage load_firmware(const std::string& path, std::vector<u8> contents, const LoadRules& rules) {
@@ -146,15 +151,18 @@ LoadedImage load_firmware(const std::string& path, std::vector<u8> contents, con
     LoadedImage image;
     if (what.kind == FileKind::Elf) {
         image = place_elf(path, std::move(contents), rules);
-    } else if (what.kind == FileKind::Foreign || what.kind == FileKind::Unknown) {  // code has no magic number
-        if (contents.empty()) throw InputError(path, "is an empty file", "give fw_dynamic.bin, another firmware, or none");
+    } else if (what.kind == FileKind::Foreign ||
+               what.kind == FileKind::Unknown) {  // code has no magic number
+        if (contents.empty())
+            throw InputError(path, "is an empty file", "give fw_dynamic.bin, another firmware, or none");
         check_fit(path, rules, rules.ram_base, contents.size());
         image.start = image.entry = rules.ram_base;
         image.end = image.start + contents.size();
         image.pieces.push_back({image.start, 0, contents.size(), contents.size()});
         image.bytes = std::move(contents);
     } else {
-        throw InputError(path, "is " + std::string(what.description), "give fw_dynamic.bin, another firmware, or none");
+        throw InputError(path, "is " + std::string(what.description),
+                         "give fw_dynamic.bin, another firmware, or none");
     }
     image.kind = LoadedImage::Kind::Program;
     return image;

@@ -26,8 +26,8 @@ struct LoadedImage {
     Kind kind = Kind::Kernel;
     std::vector<u8> bytes;
     std::vector<Piece> pieces;
-    u64 entry = 0;         // physical
-    u64 start = 0, end = 0;  // of all that it takes in memory; end is exclusive
+    u64 entry = 0;                                    // physical
+    u64 start = 0, end = 0;                           // of all that it takes in memory; end is exclusive
     std::map<std::string, u64, std::less<>> symbols;  // physical addresses: tohost, begin_signature, …
 
     std::optional<u64> symbol(std::string_view name) const;
@@ -41,8 +41,8 @@ struct LoadRules {
     bool kernel_without_firmware = false;  // then a kernel may lie at ram_base
 };
 
-// Reads the image at `path`. Throws InputError for what is no image, is damaged, is for another machine, or does
-// not fit into memory.
+// Reads the image at `path`. Throws InputError for what is no image, is damaged, is for another machine, or
+// does not fit into memory.
 LoadedImage load_image(const std::string& path, const LoadRules& rules);
 // The same for contents that are in memory already.
 LoadedImage load_image(const std::string& path, std::vector<u8> contents, const LoadRules& rules);

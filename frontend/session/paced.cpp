@@ -18,7 +18,8 @@ void Session::run_paced() {
             pacer = Pacer(wall_ns(), machine_.now());
         } else if (result.why == Machine::Result::Why::Idle) {
             wait_paced(pacer, result.next_event);
-        } else if (const auto correction = pacer.after_slice(wall, machine_.now(), machine_.tick() - tick, wall - began)) {
+        } else if (const auto correction =
+                       pacer.after_slice(wall, machine_.now(), machine_.tick() - tick, wall - began)) {
             machine_.retime(correction->when, correction->rate);
         }
     }

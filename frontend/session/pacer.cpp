@@ -13,10 +13,12 @@ constexpr u64 kSlowestRate = u64{100'000} << 32;
 
 void Pacer::measure(u64 ticks, u64 elapsed) {
     if (ticks < kLeastSample || elapsed == 0) return;
-    const auto sample = static_cast<u64>(std::min<u128>((static_cast<u128>(elapsed) << 32) / ticks, kSlowestRate));
+    const auto sample =
+        static_cast<u64>(std::min<u128>((static_cast<u128>(elapsed) << 32) / ticks, kSlowestRate));
     rate_ = std::max<u64>(1, measured_ ? rate_ - rate_ / 4 + sample / 4 : sample);
     measured_ = true;
-    slice_ = std::clamp(static_cast<u64>((static_cast<u128>(kSliceNs) << 32) / rate_), kLeastSlice, kMostSlice);
+    slice_ =
+        std::clamp(static_cast<u64>((static_cast<u128>(kSliceNs) << 32) / rate_), kLeastSlice, kMostSlice);
 }
 
 std::optional<Pacer::Correction> Pacer::after_slice(u64 wall, u64 virtual_time, u64 ticks, u64 elapsed) {

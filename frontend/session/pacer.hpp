@@ -25,9 +25,10 @@ public:
     // When virtual time is to reach `when`: nanoseconds from `wall` on.
     u64 until(u64 wall, u64 when) const;
 
-    static constexpr u64 kSliceNs = 5'000'000;      // between two looks at the world outside
+    static constexpr u64 kSliceNs = 5'000'000;       // between two looks at the world outside
     static constexpr u64 kToleranceNs = 10'000'000;  // of virtual time against the wall clock
-    static constexpr u64 kStallNs = 1'000'000'000;   // behind by more: the host slept, the guest has not noticed
+    static constexpr u64 kStallNs =
+        1'000'000'000;  // behind by more: the host slept, the guest has not noticed
 
 private:
     u64 target(u64 wall) const { return virtual_base_ + (wall - wall_base_); }

@@ -8,7 +8,8 @@ void Session::run_parallel() {
         machine_.run_parallel([this] {
             service(0);
             give_input(~std::size_t{0});
-            if (!ended() && config_.max_instructions && total_ticks() >= *config_.max_instructions) end(kExitLimit);
+            if (!ended() && config_.max_instructions && total_ticks() >= *config_.max_instructions)
+                end(kExitLimit);
             return ended() || reset_asked_;
         });
         if (ended()) break;

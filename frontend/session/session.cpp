@@ -24,7 +24,8 @@ void OutputTap::write(std::span<const u8> bytes) {
     if (boot_marker_.feed(bytes)) boot_ns_ = wall_ns();
 }
 
-Session::Session(const RunConfig& config, Board& board, Console& console, OutputTap& tap, std::vector<u8> typed)
+Session::Session(const RunConfig& config, Board& board, Console& console, OutputTap& tap,
+                 std::vector<u8> typed)
     : config_(config),
       board_(board),
       machine_(board.machine()),
@@ -116,7 +117,7 @@ void Session::act(ConsoleCommand command) {
         case ConsoleCommand::Reset: reset_asked_ = true; return;
         case ConsoleCommand::Status: return console_.message(status_line());
         case ConsoleCommand::Help: return console_.message(escape_help());
-        case ConsoleCommand::Unknown: return console_.message("\r\nCtrl-A h shows the keys that follow Ctrl-A");
+        case ConsoleCommand::Unknown: return console_.message("\nCtrl-A h shows the keys that follow Ctrl-A");
     }
 }
 
@@ -154,7 +155,7 @@ void Session::report_boot(u64 wall) const {
 std::string Session::status_line() const {
     char text[128];
     const double took = seconds(wall_ns());
-    std::snprintf(text, sizeof text, "\r\nhartline: %.1f M instructions in %.2f s, %.1f MIPS", millions(), took,
+    std::snprintf(text, sizeof text, "\nhartline: %.1f M instructions in %.2f s, %.1f MIPS", millions(), took,
                   millions() / std::max(took, 1e-9));
     return text;
 }

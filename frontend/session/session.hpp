@@ -11,7 +11,8 @@
 
 namespace hartline {
 
-// Exit codes of `hartline run`. A guest's own failure code c is passed on as min(c, 255); 128 + N: ended by signal N.
+// Exit codes of `hartline run`. A guest's own failure code c is passed on as min(c, 255); 128 + N: ended by
+// signal N.
 enum ExitCode : int {
     kExitPowerOff = 0,  // also when left by Ctrl-A x
     kExitInput = 2,     // options or files that cannot work
@@ -59,15 +60,15 @@ private:
     bool ended() const { return exit_code_ >= 0; }
     void end(int code) { exit_code_ = code; }
     void end_stuck(const char* why);
-    void service(u64 timeout_ns);       // output, signals, keys
+    void service(u64 timeout_ns);  // output, signals, keys
     void act(ConsoleCommand command);
-    void guest_stopped();               // power-off, failure code, reset
+    void guest_stopped();  // power-off, failure code, reset
     void restart();
     void give_input(std::size_t most);  // from waiting_ to the guest
     u64 total_ticks() const;
-    u64 total_retired() const;          // not while harts run on threads
-    double millions() const;            // of instructions, for people
-    u64 budget(u64 ticks) const;        // cut short by --max-instructions and --save-at
+    u64 total_retired() const;    // not while harts run on threads
+    double millions() const;      // of instructions, for people
+    u64 budget(u64 ticks) const;  // cut short by --max-instructions and --save-at
     void check_limits();
     void report_boot(u64 wall) const;
     std::string status_line() const;
@@ -85,16 +86,16 @@ private:
     Machine& machine_;
     Console& console_;
     OutputTap& tap_;
-    std::vector<u8> waiting_;      // input on its way to the guest
-    std::size_t given_ = 0;        // how much of it is there already
-    bool input_open_ = true;       // has --input-after been seen?
-    bool reset_asked_ = false;     // by a person
+    std::vector<u8> waiting_;   // input on its way to the guest
+    std::size_t given_ = 0;     // how much of it is there already
+    bool input_open_ = true;    // has --input-after been seen?
+    bool reset_asked_ = false;  // by a person
     bool saved_ = false;
-    int exit_code_ = -1;           // -1: still running
-    u64 started_ns_ = 0;           // of wall time
-    u64 earlier_ticks_ = 0;        // before the last reset
+    int exit_code_ = -1;     // -1: still running
+    u64 started_ns_ = 0;     // of wall time
+    u64 earlier_ticks_ = 0;  // before the last reset
     u64 earlier_retired_ = 0;
-    u64 loaded_retired_ = 0;       // not of this run: the snapshot's
+    u64 loaded_retired_ = 0;  // not of this run: the snapshot's
 };
 
 u64 wall_ns();  // monotonic

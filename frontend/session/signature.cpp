@@ -28,7 +28,8 @@ void write_signature(const std::string& path, Ram& ram, const LoadedImage& image
         throw InputError("--signature", "the program has no symbols begin_signature and end_signature",
                          "give a test of riscv-arch-test");
     if (*end < *begin || !ram.contains(*begin, *end - *begin))
-        throw InputError("--signature", "the signature does not lie in memory", "check the program's linker script");
+        throw InputError("--signature", "the signature does not lie in memory",
+                         "check the program's linker script");
     std::vector<u8> memory(static_cast<std::size_t>(*end - *begin));
     ram.read(*begin, memory);
     const std::string text = signature_text(memory, granularity);

@@ -22,7 +22,8 @@ Parsed split(const std::string& subject, const std::string& text, const char* ex
     const char* last = text.data() + text.size();
     Parsed parsed;
     const auto [end, error] = std::from_chars(first, last, parsed.value, hex ? 16 : 10);
-    if (error == std::errc::result_out_of_range) throw InputError(subject, "'" + text + "' is too large", example);
+    if (error == std::errc::result_out_of_range)
+        throw InputError(subject, "'" + text + "' is too large", example);
     if (error != std::errc{}) throw InputError(subject, "'" + text + "' is not a number", example);
     for (const char* at = end; at != last; ++at)
         parsed.suffix += static_cast<char>(std::tolower(static_cast<unsigned char>(*at)));

@@ -40,7 +40,9 @@ u64 checksum(Header header, std::span<const std::span<const u8>> parts) {
     return digest;
 }
 
-std::span<const u8> bytes_of(const std::string& text) { return {reinterpret_cast<const u8*>(text.data()), text.size()}; }
+std::span<const u8> bytes_of(const std::string& text) {
+    return {reinterpret_cast<const u8*>(text.data()), text.size()};
+}
 
 // Cuts a field off the front of `rest`.
 std::span<const u8> cut(const std::string& path, std::span<const u8>& rest, u64 bytes) {
@@ -73,8 +75,8 @@ void write_snapshot(const std::string& path, const Snapshot& snapshot) {
     const std::array<std::span<const u8>, 3> body = {bytes_of(snapshot.machine), snapshot.pending_input,
                                                      snapshot.state};
     header.checksum = checksum(header, body);
-    const std::array<std::span<const u8>, 4> file = {std::span(reinterpret_cast<const u8*>(&header), sizeof header),
-                                                     body[0], body[1], body[2]};
+    const std::array<std::span<const u8>, 4> file = {
+        std::span(reinterpret_cast<const u8*>(&header), sizeof header), body[0], body[1], body[2]};
     write_file(path, file);
 }
 
@@ -85,8 +87,10 @@ Snapshot parse_snapshot(const std::string& path, std::span<const u8> file, const
         throw InputError(path, "is not a snapshot of Hartline", "save one with --save-at TICK:FILE");
     std::memcpy(&header, cut(path, rest, sizeof header).data(), sizeof header);
     if (header.version != kVersion)
-        throw InputError(path, "is a snapshot of version " + std::to_string(header.version) + ", not " +
-                                   std::to_string(kVersion), "save it again with this Hartline");
+        throw InputError(path,
+                         "is a snapshot of version " + std::to_string(header.version) + ", not " +
+                             std::to_string(kVersion),
+                         "save it again with this Hartline");
     const auto made_of = cut(path, rest, header.machine_bytes);
     const auto input = cut(path, rest, header.input_bytes);
     const auto state = cut(path, rest, header.state_bytes);

@@ -26,7 +26,7 @@ constexpr Magic kMagics[] = {
     {0x38, "ARM\x64"sv, {FileKind::Foreign, "an arm64 Linux Image", kWantRiscv}},
     {0x202, "HdrS"sv, {FileKind::Foreign, "an x86 Linux kernel", kWantRiscv}},
     {0x24, "\x18\x28\x6f\x01"sv, {FileKind::Foreign, "an ARM Linux zImage", kWantRiscv}},
-    {0x00, "\xfd" "7zXZ\0"sv, {FileKind::Foreign, "an xz file", kUnpack}},
+    {0x00, "\xfd\x37zXZ\0"sv, {FileKind::Foreign, "an xz file", kUnpack}},
     {0x00, "\x28\xb5\x2f\xfd"sv, {FileKind::Foreign, "a zstd file", kUnpack}},
     {0x00, "\x04\x22\x4d\x18"sv, {FileKind::Foreign, "an lz4 file", kUnpack}},
     {0x00, "\x02\x21\x4c\x18"sv, {FileKind::Foreign, "an lz4 file", kUnpack}},
@@ -34,8 +34,12 @@ constexpr Magic kMagics[] = {
     {0x00, "\x27\x05\x19\x56"sv, {FileKind::Foreign, "a U-Boot image", "give the Image that it was made of"}},
     {0x00, "\xd0\x0d\xfe\xed"sv, {FileKind::Foreign, "a device tree or FIT image", "give the kernel itself"}},
     {0x00, "070701"sv, {FileKind::Foreign, "a cpio archive", "give a kernel, and this with --initrd"}},
-    {0x00, "QFI\xfb"sv, {FileKind::Foreign, "a qcow2 disk image", "give a kernel, and a raw disk with --disk"}},
-    {0x8001, "CD001"sv, {FileKind::Foreign, "an ISO 9660 image", "give a kernel, and this with --disk FILE,ro"}},
+    {0x00,
+     "QFI\xfb"sv,
+     {FileKind::Foreign, "a qcow2 disk image", "give a kernel, and a raw disk with --disk"}},
+    {0x8001,
+     "CD001"sv,
+     {FileKind::Foreign, "an ISO 9660 image", "give a kernel, and this with --disk FILE,ro"}},
     {0x438, "\x53\xef"sv, {FileKind::Foreign, "an ext file system", "give a kernel, and this with --disk"}},
     {0x1fe, "\x55\xaa"sv, {FileKind::Foreign, "a disk image", "give a kernel, and this with --disk"}},
     {0x00, "!<arch>\n"sv, {FileKind::Foreign, "an archive (.a, .deb)", kUnpack}},
@@ -46,13 +50,15 @@ constexpr Magic kMagics[] = {
 
 bool fits(std::span<const u8> bytes, const Magic& magic) {
     if (bytes.size() < magic.offset + magic.bytes.size()) return false;
-    return std::equal(magic.bytes.begin(), magic.bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(magic.offset),
+    return std::equal(magic.bytes.begin(), magic.bytes.end(),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(magic.offset),
                       [](char want, u8 have) { return static_cast<u8>(want) == have; });
 }
 }  // namespace
 
 Sniffed sniff(std::span<const u8> bytes) {
-    if (bytes.empty()) return {FileKind::Foreign, "an empty file", "give a Linux Image or an ELF for riscv64"};
+    if (bytes.empty())
+        return {FileKind::Foreign, "an empty file", "give a Linux Image or an ELF for riscv64"};
     for (const Magic& magic : kMagics)
         if (fits(bytes, magic)) return magic.what;
     return {FileKind::Unknown, "nothing that Hartline knows", "give a Linux Image or an ELF for riscv64"};

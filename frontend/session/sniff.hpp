@@ -8,9 +8,9 @@
 namespace hartline {
 
 enum class FileKind : u8 {
-    Image,    // Linux/RISC-V boot image, with or without EFI stub
-    Zboot,    // EFI program that carries a compressed Image
-    Elf,      // any ELF: what is in it, the ELF reader says
+    Image,  // Linux/RISC-V boot image, with or without EFI stub
+    Zboot,  // EFI program that carries a compressed Image
+    Elf,    // any ELF: what is in it, the ELF reader says
     Gzip,
     Foreign,  // known, but nothing that can be started: see `description`
     Unknown,

@@ -13,7 +13,7 @@ struct TreeFacts {
     u64 initrd_start = 0, initrd_end = 0;  // equal: none
     u64 seed = 0;                          // of chosen/rng-seed
     std::string stdout_path;               // empty: none
-    u32 timebase_hz = 10'000'000;        // of mtime
+    u32 timebase_hz = 10'000'000;          // of mtime
     // What the harts are.
     std::string isa;                      // riscv,isa
     std::vector<std::string> extensions;  // riscv,isa-extensions

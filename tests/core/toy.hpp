@@ -27,6 +27,7 @@ public:
         s_.asleep = 0;
     }
     void on_event(u32) override { s_.asleep = 0; }
+    void time_changed() override {}
     void reset() override { s_ = State{}; }
     void describe(Archive& a) override {
         a.field("retired", s_.retired);

@@ -20,6 +20,7 @@ struct FakePort final : DevicePort {
     u64 sequence = 0;
     Ram ram{0x8000'0000, 4 << 20};
     std::optional<StopRequest> stop;
+    u64 offset = 0;  // of the timer from virtual time
 
     u64 now() const override { return time; }
     void set_irq(bool level) override { irq = level; }
@@ -29,6 +30,8 @@ struct FakePort final : DevicePort {
     void cancel(u32 tag) override { events.erase(tag); }
     Ram& memory() override { return ram; }
     void request_stop(StopRequest request) override { stop = request; }
+    u64 time_offset() const override { return offset; }
+    void set_time_offset(u64 value) override { offset = value; }
 
     bool line(unsigned hart, unsigned number) const {
         const auto at = lines.find({hart, number});

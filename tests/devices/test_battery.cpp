@@ -78,6 +78,7 @@ TEST_CASE("battery: a snapshot round trip gives an equal hash, and equal behavio
             REQUIRE(save_of(*other) == image);
             other_port.time = port.time;
             other_port.events = port.events;
+            other_port.offset = port.offset;
             std::mt19937_64 one(random()), two = one;
             for (u64 at = 0x8000'0000; at < 0x8000'4000; at += 4096) {
                 std::array<u8, 4096> frame{};

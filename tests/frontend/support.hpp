@@ -86,9 +86,51 @@ struct ElfPlan {
     std::vector<ElfSymbol> symbols;
 };
 
+inline Elf64_Ehdr elf_header(u64 entry, u64 sections_at) {
+    Elf64_Ehdr header{};
+    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_ident[EI_DATA] = ELFDATA2LSB;
+    header.e_ident[EI_VERSION] = EV_CURRENT;
+    header.e_type = ET_EXEC;
+    header.e_machine = EM_RISCV;
+    header.e_version = EV_CURRENT;
+    header.e_entry = entry;
+    header.e_phoff = sizeof(Elf64_Ehdr);
+    header.e_shoff = sections_at;
+    header.e_ehsize = sizeof(Elf64_Ehdr);
+    header.e_phentsize = sizeof(Elf64_Phdr);
+    header.e_phnum = 1;
+    header.e_shentsize = sizeof(Elf64_Shdr);
+    header.e_shnum = 3;
+    header.e_shstrndx = 2;
+    return header;
+}
+
+inline Elf64_Phdr elf_segment(const ElfPlan& plan, u64 offset) {
+    Elf64_Phdr segment{};
+    segment.p_type = PT_LOAD;
+    segment.p_flags = PF_R | PF_W | PF_X;
+    segment.p_offset = offset;
+    segment.p_vaddr = plan.vaddr;
+    segment.p_paddr = plan.paddr;
+    segment.p_filesz = plan.code.size();
+    segment.p_memsz = std::max<u64>(plan.memory_bytes, plan.code.size());
+    return segment;
+}
+
+inline Elf64_Shdr elf_section(u32 type, u64 offset, u64 bytes) {
+    Elf64_Shdr section{};
+    section.sh_type = type;
+    section.sh_offset = offset;
+    section.sh_size = bytes;
+    section.sh_link = type == SHT_SYMTAB ? 2 : 0;
+    section.sh_entsize = type == SHT_SYMTAB ? sizeof(Elf64_Sym) : 0;
+    return section;
+}
+
 // A linked RV64 program: one segment, and a symbol table.
 inline std::vector<u8> make_elf(const ElfPlan& plan) {
-    const u64 code_at = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr);
     std::string names(1, '\0');
     std::vector<Elf64_Sym> symbols(1);
     for (const ElfSymbol& symbol : plan.symbols) {
@@ -100,52 +142,20 @@ inline std::vector<u8> make_elf(const ElfPlan& plan) {
         symbols.push_back(entry);
         names += symbol.name + '\0';
     }
+    const u64 code_at = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr);
     const u64 symbols_at = (code_at + plan.code.size() + 7) & ~u64{7};
     const u64 names_at = symbols_at + symbols.size() * sizeof(Elf64_Sym);
     const u64 sections_at = (names_at + names.size() + 7) & ~u64{7};
-    Elf64_Ehdr header{};
-    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS64;
-    header.e_ident[EI_DATA] = ELFDATA2LSB;
-    header.e_ident[EI_VERSION] = EV_CURRENT;
-    header.e_type = ET_EXEC;
-    header.e_machine = EM_RISCV;
-    header.e_version = EV_CURRENT;
-    header.e_entry = plan.entry;
-    header.e_phoff = sizeof(Elf64_Ehdr);
-    header.e_shoff = sections_at;
-    header.e_ehsize = sizeof(Elf64_Ehdr);
-    header.e_phentsize = sizeof(Elf64_Phdr);
-    header.e_phnum = 1;
-    header.e_shentsize = sizeof(Elf64_Shdr);
-    header.e_shnum = 3;
-    header.e_shstrndx = 2;
-    Elf64_Phdr segment{};
-    segment.p_type = PT_LOAD;
-    segment.p_flags = PF_R | PF_W | PF_X;
-    segment.p_offset = code_at;
-    segment.p_vaddr = plan.vaddr;
-    segment.p_paddr = plan.paddr;
-    segment.p_filesz = plan.code.size();
-    segment.p_memsz = std::max<u64>(plan.memory_bytes, plan.code.size());
-    Elf64_Shdr table{}, strings{};
-    table.sh_type = SHT_SYMTAB;
-    table.sh_offset = symbols_at;
-    table.sh_size = symbols.size() * sizeof(Elf64_Sym);
-    table.sh_link = 2;
-    table.sh_entsize = sizeof(Elf64_Sym);
-    strings.sh_type = SHT_STRTAB;
-    strings.sh_offset = names_at;
-    strings.sh_size = names.size();
     std::vector<u8> file;
-    append(file, header);
-    append(file, segment);
+    append(file, elf_header(plan.entry, sections_at));
+    append(file, elf_segment(plan, code_at));
     file.insert(file.end(), plan.code.begin(), plan.code.end());
-    for (std::size_t i = 0; i < symbols.size(); ++i) put(file, symbols_at + i * sizeof(Elf64_Sym), symbols[i]);
+    for (std::size_t i = 0; i < symbols.size(); ++i)
+        put(file, symbols_at + i * sizeof(Elf64_Sym), symbols[i]);
     file.insert(file.end(), names.begin(), names.end());
     put(file, sections_at, Elf64_Shdr{});
-    put(file, sections_at + sizeof(Elf64_Shdr), table);
-    put(file, sections_at + 2 * sizeof(Elf64_Shdr), strings);
+    put(file, sections_at + sizeof(Elf64_Shdr), elf_section(SHT_SYMTAB, symbols_at, names_at - symbols_at));
+    put(file, sections_at + 2 * sizeof(Elf64_Shdr), elf_section(SHT_STRTAB, names_at, names.size()));
     return file;
 }
 

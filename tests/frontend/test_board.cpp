@@ -47,7 +47,8 @@ public:
     std::span<const u8> property(const char* path, const char* name) const {
         int length = 0;
         const void* data = fdt_getprop(blob_.data(), fdt_path_offset(blob_.data(), path), name, &length);
-        return data == nullptr ? std::span<const u8>{} : std::span(static_cast<const u8*>(data), static_cast<std::size_t>(length));
+        return data == nullptr ? std::span<const u8>{}
+                               : std::span(static_cast<const u8*>(data), static_cast<std::size_t>(length));
     }
 
 private:
@@ -85,10 +86,12 @@ TEST_CASE("the_device_tree_has_the_shape_of_virt", "[frontend][board]") {
     CHECK(tree.cells("/cpus/cpu@2", "riscv,cboz-block-size") == std::vector<u32>{64});
     CHECK_FALSE(tree.has("/cpus/cpu@3"));
     CHECK(tree.cells("/cpus/cpu-map/cluster0/core1", "cpu") == tree.cells("/cpus/cpu@1", "phandle"));
-    for (const char* node : {"/soc/serial@10000000", "/soc/plic@c000000", "/soc/test@100000", "/soc/rtc@101000",
-                             "/soc/clint@2000000", "/soc/virtio_mmio@10007000", "/soc/virtio_mmio@10008000"})
+    for (const char* node :
+         {"/soc/serial@10000000", "/soc/plic@c000000", "/soc/test@100000", "/soc/rtc@101000",
+          "/soc/clint@2000000", "/soc/virtio_mmio@10007000", "/soc/virtio_mmio@10008000"})
         CHECK(tree.has(node));
-    CHECK(tree.cells("/soc/serial@10000000", "interrupt-parent") == tree.cells("/soc/plic@c000000", "phandle"));
+    CHECK(tree.cells("/soc/serial@10000000", "interrupt-parent") ==
+          tree.cells("/soc/plic@c000000", "phandle"));
     // Every hart is wired to the PLIC twice: M and S.
     const auto wires = tree.cells("/soc/plic@c000000", "interrupts-extended");
     REQUIRE(wires.size() == 12);
@@ -103,7 +106,8 @@ TEST_CASE("memory_holds_what_the_tree_and_the_rom_say", "[frontend][board]") {
     Board board(config, sink);
     Machine& machine = board.machine();
     const Tree tree(board.tree());
-    const u64 start = tree.cells("/chosen", "linux,initrd-start").at(1), end = tree.cells("/chosen", "linux,initrd-end").at(1);
+    const u64 start = tree.cells("/chosen", "linux,initrd-start").at(1),
+              end = tree.cells("/chosen", "linux,initrd-end").at(1);
     CHECK(end - start == 5000);
     CHECK(at<u8>(machine, start) == 'i');
     CHECK(at<u8>(machine, end - 1) == 'i');
@@ -179,7 +183,8 @@ TEST_CASE("boards_interleaved_in_one_process_end_as_alone", "[frontend][board]")
     };
     Board a(first, sink), b(second, sink);
     std::mt19937 random(1);
-    for (Machine *m = &a.machine(), *n = &b.machine(); m->tick() < kTicks || n->tick() < kTicks; std::swap(m, n))
+    for (Machine *m = &a.machine(), *n = &b.machine(); m->tick() < kTicks || n->tick() < kTicks;
+         std::swap(m, n))
         m->run(std::min<u64>(random() % 5000, kTicks - m->tick()));
     CHECK(a.machine().hash() == alone(first));
     CHECK(b.machine().hash() == alone(second));

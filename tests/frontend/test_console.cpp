@@ -18,7 +18,9 @@ using namespace hartline;
 using namespace hartline::test;
 
 namespace {
-std::span<const u8> bytes_of(std::string_view text) { return {reinterpret_cast<const u8*>(text.data()), text.size()}; }
+std::span<const u8> bytes_of(std::string_view text) {
+    return {reinterpret_cast<const u8*>(text.data()), text.size()};
+}
 std::string text_of(const std::vector<u8>& bytes) { return {bytes.begin(), bytes.end()}; }
 
 struct Pipe {
@@ -43,8 +45,8 @@ bool is_raw(int terminal) {
     return ::tcgetattr(terminal, &now) == 0 && (now.c_lflag & (ICANON | ECHO | ISIG)) == 0;
 }
 
-// Runs `act` in a child whose terminal is a pseudo terminal, until `act` is in raw mode, and then does `end` to it.
-// The result: was the terminal raw meanwhile, and is it as before at last?
+// Runs `act` in a child whose terminal is a pseudo terminal, until `act` is in raw mode, and then does `end`
+// to it. The result: was the terminal raw meanwhile, and is it as before at last?
 template <class Act, class End>
 std::pair<bool, bool> at_terminal(Act act, End end) {
     int controller = -1, terminal = -1;
@@ -69,8 +71,7 @@ std::pair<bool, bool> at_terminal(Act act, End end) {
 void wait_for_signal() {
     Console console(Console::Input::Live);
     console.start();
-    while (!console.poll(Console::kForever, true).signal) {
-    }
+    while (!console.poll(Console::kForever, true).signal) {}
 }
 }  // namespace
 
@@ -82,9 +83,16 @@ TEST_CASE("the_escape_key_is_for_hartline_and_the_rest_for_the_guest", "[fronten
     CHECK(both.commands == std::vector{ConsoleCommand::Leave});
     CHECK(parser.parse(bytes_of("\x01")).bytes.empty());
     CHECK(parser.parse(bytes_of("h")).commands == std::vector{ConsoleCommand::Help});
-    CHECK(text_of(parser.parse(bytes_of("\x01" "a\x01\x01")).bytes) == "\x01\x01");
-    CHECK(parser.parse(bytes_of("\x01" "r\x01i\x01?\x01" "q")).commands ==
-          std::vector{ConsoleCommand::Reset, ConsoleCommand::Status, ConsoleCommand::Help, ConsoleCommand::Unknown});
+    CHECK(text_of(parser
+                      .parse(bytes_of("\x01"
+                                      "a\x01\x01"))
+                      .bytes) == "\x01\x01");
+    CHECK(parser
+              .parse(bytes_of("\x01"
+                              "r\x01i\x01?\x01"
+                              "q"))
+              .commands == std::vector{ConsoleCommand::Reset, ConsoleCommand::Status, ConsoleCommand::Help,
+                                       ConsoleCommand::Unknown});
 }
 
 TEST_CASE("texts_are_found_across_pieces", "[frontend]") {
@@ -104,7 +112,7 @@ TEST_CASE("a_console_reads_and_writes_pipes", "[frontend]") {
     console.start();
     CHECK(console.poll(0, true).bytes.empty());
     REQUIRE(::write(in.ends[1], "hi\x01x", 4) == 4);
-    CHECK(console.poll(0, false).bytes.empty());  // not wanted: stays in the pipe
+    CHECK(console.poll(0, false).bytes.empty());               // not wanted: stays in the pipe
     CHECK(text_of(console.poll(0, true).bytes) == "hi\x01x");  // no escape key in a pipe
     in.close_writer();
     CHECK(console.poll(Console::kForever, true).bytes.empty());
@@ -154,8 +162,8 @@ TEST_CASE("a_slow_reader_does_not_hold_back_a_signal", "[frontend]") {
     Pipe in, out;
     Console console(Console::Input::Live, in.ends[0], out.ends[1]);
     console.start();
-    ::kill(::getpid(), SIGTERM);                 // waits in the signalfd
-    console.write(std::vector<u8>(4 << 20));     // more than the pipe takes
+    ::kill(::getpid(), SIGTERM);              // waits in the signalfd
+    console.write(std::vector<u8>(4 << 20));  // more than the pipe takes
     CHECK_NOTHROW(console.flush());
     CHECK(console.poll(Console::kForever, true).signal == SIGTERM);
 }
@@ -168,8 +176,7 @@ TEST_CASE("the_terminal_is_restored_on_every_way_out", "[frontend]") {
         try {
             Console console(Console::Input::Live);
             console.start();
-            while (console.poll(Console::kForever, true).bytes.empty()) {
-            }
+            while (console.poll(Console::kForever, true).bytes.empty()) {}
             throw HostError("x", "y");
         } catch (const HostError&) {
             ::_exit(5);

@@ -82,7 +82,8 @@ TEST_CASE("packed_Images_are_unpacked", "[frontend]") {
     CHECK(load_image("Image.gz", gzip(plain), {}).bytes == plain);
     CHECK(load_image("vmlinuz", zboot(gzip(plain), "gzip"), {}).bytes == plain);
     CHECK(refusal(zboot(gzip(plain), "zstd22")).find("packed with zstd22") != std::string::npos);
-    CHECK(refusal(zboot(gzip(bytes_of("no kernel")), "gzip")).find("nothing that Hartline knows") != std::string::npos);
+    CHECK(refusal(zboot(gzip(bytes_of("no kernel")), "gzip")).find("nothing that Hartline knows") !=
+          std::string::npos);
     CHECK(refusal(gzip(gzip(plain))).find("gzip within gzip") != std::string::npos);
     auto cut = zboot(gzip(plain), "gzip");
     cut.resize(cut.size() - 1);
@@ -92,7 +93,8 @@ TEST_CASE("packed_Images_are_unpacked", "[frontend]") {
 TEST_CASE("damaged_gzip_is_refused_at_every_length", "[frontend]") {
     const auto packed = gzip(make_image(3000, 3000));
     for (std::size_t length = 2; length < packed.size(); ++length) {
-        const auto line = refusal(std::vector<u8>(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(length)));
+        const auto line =
+            refusal(std::vector<u8>(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(length)));
         CHECK(line.find("truncated gzip") != std::string::npos);
     }
     for (std::size_t at = 0; at < packed.size(); ++at) {
@@ -114,7 +116,8 @@ TEST_CASE("gzip_members_join_and_bombs_are_bounded", "[frontend]") {
 }
 
 TEST_CASE("what_does_not_fit_into_memory_is_refused", "[frontend]") {
-    CHECK(refusal(make_image(4096, u64{15} << 20), small_memory()).find("give more with --memory") != std::string::npos);
+    CHECK(refusal(make_image(4096, u64{15} << 20), small_memory()).find("give more with --memory") !=
+          std::string::npos);
     CHECK(refusal(make_image(4096, ~u64{0})).find("--memory") != std::string::npos);
     CHECK(refusal(make_image(4096, 4096, ~u64{0})).find("--memory") != std::string::npos);
     ElfPlan plan;
@@ -186,9 +189,9 @@ TEST_CASE("foreign_ELF_files_are_called_by_name", "[frontend]") {
     CHECK(changed(16, u16{ET_CORE}).find("core dump") != std::string::npos);
     CHECK(changed(56, u16{0}).find("without segments") != std::string::npos);
     CHECK(changed(56, u16{0xffff}).find("damaged") != std::string::npos);
-    CHECK(changed(32, ~u64{0}).find("damaged") != std::string::npos);               // e_phoff
-    CHECK(changed(64 + 8, ~u64{0} - 4).find("damaged") != std::string::npos);       // p_offset
-    CHECK(changed(64 + 32, ~u64{0}).find("damaged") != std::string::npos);          // p_filesz
+    CHECK(changed(32, ~u64{0}).find("damaged") != std::string::npos);          // e_phoff
+    CHECK(changed(64 + 8, ~u64{0} - 4).find("damaged") != std::string::npos);  // p_offset
+    CHECK(changed(64 + 32, ~u64{0}).find("damaged") != std::string::npos);     // p_filesz
     CHECK(changed(64 + 0, u32{PT_INTERP}).find("dynamic linker") != std::string::npos);
 }
 
@@ -238,9 +241,11 @@ TEST_CASE("the_layout_places_high_below_a_limit_and_refuses_overlap", "[frontend
     CHECK(layout.place("tree", kMiB, 2 * kMiB, 32 * kMiB) == 30 * kMiB);
     CHECK(layout.place("initrd", 19 * kMiB + 1, 4096, 30 * kMiB) == 11 * kMiB - 4096);
     CHECK(layout.place("high", 20 * kMiB, 2 * kMiB, 20 * kMiB) == 32 * kMiB);
-    CHECK(complaint_of([&] { layout.take("x", 9 * kMiB, 10 * kMiB); }).find("where kernel is") != std::string::npos);
+    CHECK(complaint_of([&] { layout.take("x", 9 * kMiB, 10 * kMiB); }).find("where kernel is") !=
+          std::string::npos);
     CHECK(complaint_of([&] { layout.take("x", 63 * kMiB, 65 * kMiB); }).find("does not lie in memory") !=
           std::string::npos);
-    CHECK(complaint_of([&] { layout.place("initrd", 40 * kMiB, 4096, 30 * kMiB); }) ==
-          "initrd: needs 40M of memory in one piece; the largest that is left is 12M: give more with --memory");
+    CHECK(
+        complaint_of([&] { layout.place("initrd", 40 * kMiB, 4096, 30 * kMiB); }) ==
+        "initrd: needs 40M of memory in one piece; the largest that is left is 12M: give more with --memory");
 }

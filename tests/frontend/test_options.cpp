@@ -27,10 +27,30 @@ TEST_CASE("the_nearest_name_is_found_or_none", "[frontend]") {
 }
 
 TEST_CASE("options_fill_the_configuration", "[frontend]") {
-    const Arguments arguments = {"Image",    "--initrd", "i.gz", "--append",        "console=ttyS0 a=#b", "--memory", "2G",
-                                 "--harts",  "4",        "--disk", "a.img",         "--disk=b.img,ro",    "--stats",
-                                 "--deterministic",      "--seed", "7",             "--max-instructions", "200M",
-                                 "--ad-bits", "fault",   "--save-at", "1M:snap",    "--console",          "virtio"};
+    const Arguments arguments = {"Image",
+                                 "--initrd",
+                                 "i.gz",
+                                 "--append",
+                                 "console=ttyS0 a=#b",
+                                 "--memory",
+                                 "2G",
+                                 "--harts",
+                                 "4",
+                                 "--disk",
+                                 "a.img",
+                                 "--disk=b.img,ro",
+                                 "--stats",
+                                 "--deterministic",
+                                 "--seed",
+                                 "7",
+                                 "--max-instructions",
+                                 "200M",
+                                 "--ad-bits",
+                                 "fault",
+                                 "--save-at",
+                                 "1M:snap",
+                                 "--console",
+                                 "virtio"};
     const RunConfig config = parse_run(arguments).config;
     CHECK(config.image == "Image");
     CHECK(config.initrd == "i.gz");
@@ -46,18 +66,22 @@ TEST_CASE("options_fill_the_configuration", "[frontend]") {
 }
 
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
-    CHECK(complaint_of([] { parse_run(Arguments{"Image", "--memroy", "1G"}); }) ==
-          "run: unknown option '--memroy': did you mean --memory?");
-    CHECK(complaint_of([] { parse_run(Arguments{"Image", "--mem=1G"}); }) ==
-          "run: unknown option '--mem': did you mean --memory?");
-    CHECK(complaint_of([] { parse_run(Arguments{"Image", "--xyzzyx"}); }) ==
-          "run: unknown option '--xyzzyx': hartline help run lists all");
+    CHECK(complaint_of([] {
+              parse_run(Arguments{"Image", "--memroy", "1G"});
+          }) == "run: unknown option '--memroy': did you mean --memory?");
+    CHECK(complaint_of([] {
+              parse_run(Arguments{"Image", "--mem=1G"});
+          }) == "run: unknown option '--mem': did you mean --memory?");
+    CHECK(complaint_of([] {
+              parse_run(Arguments{"Image", "--xyzzyx"});
+          }) == "run: unknown option '--xyzzyx': hartline help run lists all");
 }
 
 TEST_CASE("wrong_values_are_one_clear_line", "[frontend]") {
-    for (const Arguments& arguments : {Arguments{"a", "b"}, Arguments{"a", "--memory"}, Arguments{"a", "--harts", "x"},
-                                       Arguments{"a", "--ad-bits", "maybe"}, Arguments{"a", "--memory", "1G", "--memory", "2G"},
-                                       Arguments{"a", "--harts", "4294967296"}, Arguments{"a", "--stats=x"}}) {
+    for (const Arguments& arguments :
+         {Arguments{"a", "b"}, Arguments{"a", "--memory"}, Arguments{"a", "--harts", "x"},
+          Arguments{"a", "--ad-bits", "maybe"}, Arguments{"a", "--memory", "1G", "--memory", "2G"},
+          Arguments{"a", "--harts", "4294967296"}, Arguments{"a", "--stats=x"}}) {
         const std::string line = complaint_of([&] { parse_run(arguments); });
         CHECK_FALSE(line.empty());
         CHECK(line.find('\n') == std::string::npos);
@@ -66,8 +90,9 @@ TEST_CASE("wrong_values_are_one_clear_line", "[frontend]") {
 
 TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
     const test::TemporaryFolder folder;
-    const std::string file = folder.file("c", "# comment\nimage = I m\nmemory=512M\r\n\nstats = true\ndisk = a\n"
-                                              "disk = b,ro\nappend = x=1 y=#2\n");
+    const std::string file = folder.file("c",
+                                         "# comment\nimage = I m\nmemory=512M\r\n\nstats = true\ndisk = a\n"
+                                         "disk = b,ro\nappend = x=1 y=#2\n");
     const RunConfig config = parse_run(Arguments{"--config", file, "--memory", "1G"}).config;
     CHECK(config.image == "I m");
     CHECK(config.memory == u64{1} << 30);  // the command line outweighs
@@ -78,9 +103,11 @@ TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
 
 TEST_CASE("a_wrong_configuration_file_is_told_with_its_line", "[frontend]") {
     const test::TemporaryFolder folder;
-    const std::string unknown = folder.file("u", "image = x\nmemroy = 1G\n"), strange = folder.file("s", "image\n");
-    CHECK(complaint_of([&] { parse_run(Arguments{"--config", unknown}); }) ==
-          unknown + ":2: unknown option 'memroy': did you mean --memory?");
+    const std::string unknown = folder.file("u", "image = x\nmemroy = 1G\n"),
+                      strange = folder.file("s", "image\n");
+    CHECK(complaint_of([&] {
+              parse_run(Arguments{"--config", unknown});
+          }) == unknown + ":2: unknown option 'memroy': did you mean --memory?");
     CHECK(complaint_of([&] { parse_run(Arguments{"--config", strange}); }).starts_with(strange + ":1: "));
     CHECK_FALSE(complaint_of([&] { parse_run(Arguments{"--config", folder.at("none")}); }).empty());
 }

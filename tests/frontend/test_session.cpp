@@ -20,7 +20,8 @@ struct Ended {
 };
 
 // Runs a machine with its output in a file, and its input from `in` (paced) or `typed` (deterministic).
-Ended run(const TemporaryFolder& folder, const RunConfig& config, const std::string& typed = "", int in = -1) {
+Ended run(const TemporaryFolder& folder, const RunConfig& config, const std::string& typed = "",
+          int in = -1) {
     const std::string out = folder.at("output");
     const int file = ::open(out.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     REQUIRE(file >= 0);
@@ -33,7 +34,8 @@ Ended run(const TemporaryFolder& folder, const RunConfig& config, const std::str
         ended.outcome = session.run();
         ended.hash = board.machine().hash();
         if (!config.signature.empty())
-            write_signature(config.signature, board.machine().ram(), board.boot().image(), config.signature_granularity);
+            write_signature(config.signature, board.machine().ram(), board.boot().image(),
+                            config.signature_granularity);
     }
     ::close(file);
     ended.output = read_text(out);
@@ -57,7 +59,9 @@ RunConfig paced(const std::string& image) {
 double cpu_seconds() {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 }  // namespace
@@ -88,7 +92,8 @@ TEST_CASE("the_instruction_limit_is_exact", "[frontend][session]") {
 
 TEST_CASE("a_guest_that_resets_starts_again_and_the_limit_counts_on", "[frontend][session]") {
     const TemporaryFolder folder;
-    for (RunConfig config : {exact(folder.file("elf", elf_of(finish_program(0x7777)))), paced(folder.at("elf"))}) {
+    for (RunConfig config :
+         {exact(folder.file("elf", elf_of(finish_program(0x7777)))), paced(folder.at("elf"))}) {
         config.max_instructions = 1000;
         const Ended ended = run(folder, config);
         CHECK(ended.outcome.exit_code == kExitLimit);
@@ -190,7 +195,8 @@ TEST_CASE("a_paced_guest_that_waits_costs_nothing_and_ends_by_signal", "[fronten
 TEST_CASE("a_paced_guest_that_waits_for_input_that_has_ended_is_stuck", "[frontend][session]") {
     const TemporaryFolder folder;
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    CHECK(run(folder, paced(folder.file("elf", elf_of(wait_program()))), "", nothing).outcome.exit_code == kExitStuck);
+    CHECK(run(folder, paced(folder.file("elf", elf_of(wait_program()))), "", nothing).outcome.exit_code ==
+          kExitStuck);
     ::close(nothing);
 }
 

@@ -18,7 +18,8 @@ TEST_CASE("sizes_are_read_with_binary_units", "[frontend]") {
 }
 
 TEST_CASE("sizes_that_are_none_are_refused_with_the_option's_name", "[frontend]") {
-    for (const char* text : {"", "M", "-1", "1.5G", "12Q", "1Mi", "12 M", "99999999999999999999", "20000000000T", "0x"})
+    for (const char* text :
+         {"", "M", "-1", "1.5G", "12Q", "1Mi", "12 M", "99999999999999999999", "20000000000T", "0x"})
         CHECK(complaint_of([&] { parse_size("--memory", text); }).starts_with("--memory: "));
 }
 

@@ -43,7 +43,8 @@ TEST_CASE("snapshots_cut_or_changed_anywhere_are_refused", "[frontend]") {
         return complaint_of([&] { parse_snapshot("S", bytes, example().machine); }).starts_with("S: is ");
     };
     CHECK_FALSE(refused(good));
-    for (std::size_t length = 0; length < good.size(); ++length) CHECK(refused(std::span(good).first(length)));
+    for (std::size_t length = 0; length < good.size(); ++length)
+        CHECK(refused(std::span(good).first(length)));
     for (std::size_t bit_number = 0; bit_number < good.size() * 8; ++bit_number) {
         auto flipped = good;
         flipped[bit_number / 8] ^= static_cast<u8>(1 << bit_number % 8);
@@ -64,7 +65,8 @@ TEST_CASE("files_are_replaced_wholly_or_not_at_all", "[frontend]") {
     struct stat status {};
     REQUIRE(::stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0640);
-    CHECK(std::distance(std::filesystem::directory_iterator(folder.at("")), {}) == 1);  // nothing temporary is left
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.at("")), {}) ==
+          1);  // nothing temporary is left
     CHECK_FALSE(complaint_of([&] { write_file(folder.at(""), bytes); }).empty());
     CHECK_FALSE(complaint_of([&] { write_file(folder.at("no/such/folder"), bytes); }).empty());
     CHECK_THROWS_AS(write_file("/dev/full", bytes), HostError);
@@ -76,7 +78,8 @@ TEST_CASE("files_are_read_within_bounds", "[frontend]") {
     CHECK(read_file(path, 5, "too large").size() == 5);
     CHECK(complaint_of([&] { read_file(path, 4, "too large"); }) == path + ": too large");
     CHECK(complaint_of([&] { read_file("/dev/zero", 1 << 20, "too large"); }) == "/dev/zero: too large");
-    CHECK(complaint_of([&] { read_file(folder.at("none"), 4, ""); }).find("No such file") != std::string::npos);
+    CHECK(complaint_of([&] { read_file(folder.at("none"), 4, ""); }).find("No such file") !=
+          std::string::npos);
     CHECK(complaint_of([&] { read_file(folder.at(""), 4, ""); }).find("is a directory") != std::string::npos);
 }
 
