@@ -50,7 +50,7 @@ const IrEngine::Code* IrEngine::find(u64 pc) {
     const Code* code = nullptr;
     if (const auto frame = frames_.find(fetched.paddr & ~(kFrameBytes - 1)); frame != frames_.end())
         if (const auto found = frame->second.find(pc); found != frame->second.end()) code = found->second.get();
-    if (code == nullptr || code->paddr != fetched.paddr) code = lift_block(pc, fetched);
+    if (code == nullptr) code = lift_block(pc, fetched);
     if (code == nullptr) return lift_single(pc, fetched);
     slot = {pc, tag(), code};
     return code;
@@ -83,7 +83,6 @@ const IrEngine::Code* IrEngine::lift_block(u64 pc, const Fetched& fetched) {
     held_ += code->block.size();
     code->block.shrink_to_fit();
     auto& place = frames_[fetched.paddr & ~(kFrameBytes - 1)][code->pc];
-    if (place != nullptr) ++generation_;  // of another offset: slots may point to it
     place = std::move(code);
     return place.get();
 }
