@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <vector>
 
 #include "frontend/cli/options.hpp"
 #include "frontend/cli/verbs.hpp"
@@ -128,7 +129,10 @@ void reproduce(const DiffRequest& request, const Board& board, const Lockstep& l
     RunConfig config = request.run.config;
     config.load.clear();
     config.max_instructions.reset();
-    for (std::string* path : {&config.image, &config.initrd})
+    std::vector<std::string*> paths{&config.image, &config.initrd};
+    if (config.firmware != "default" && config.firmware != "none") paths.push_back(&config.firmware);
+    for (DiskConfig& disk : config.disks) paths.push_back(&disk.path);
+    for (std::string* path : paths)
         if (!path->empty()) *path = std::filesystem::absolute(*path).string();
     const std::string command = write_reproducer(
         {request.reproducer, board.summary(), config_text(config), request.engines, report}, lockstep);
@@ -195,6 +199,16 @@ int diff_qemu(const DiffRequest& request) {
         follow_qemu(board.machine(), program, config.image, config.max_instructions.value_or(kMostByQemu));
     return tell(followed, watch.seconds());
 }
+void validate(const DiffRequest& request) {
+    hartline::validate(request.run.config);
+    for (const DiskConfig& disk : request.run.config.disks)
+        if (!disk.read_only)
+            throw InputError("--disk", "two machines cannot write to " + disk.path, "give FILE,ro");
+    const bool engines = !request.qemu && request.commit_log.empty();
+    if (!engines && !request.run.config.load.empty())
+        throw InputError("--load", "is for engines", "others cannot begin at a snapshot");
+    if (request.run.config.save_at) throw InputError("--save-at", "is for hartline run", "give --reproducer DIR");
+}
 }  // namespace
 
 std::string diff_help() {
@@ -219,7 +233,7 @@ int verb_diff(std::span<const std::string> arguments) {
         std::cout << diff_help();
         return 0;
     }
-    validate(request.run.config);
+    validate(request);
     if (request.qemu) return diff_qemu(request);
     return request.commit_log.empty() ? diff_engines(request) : diff_commit_log(request);
 }

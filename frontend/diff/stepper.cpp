@@ -30,10 +30,11 @@ bool Stepper::step() {
     return true;
 }
 
-// cycle, time, instret, their hpm siblings, and the machine's own.
-bool reads_a_clock(const Decoded& decoded) {
+// cycle, time, instret, their hpm siblings, and the machine's own; mvendorid, marchid, mimpid.
+bool reads_its_own(const Decoded& decoded) {
     if (decoded.op == Op::Illegal || row(decoded.op).format != Format::Csr) return false;
     const auto number = static_cast<unsigned>(decoded.operands.imm) & 0xfff;
-    return (number >= 0xc00 && number < 0xc20) || (number >= 0xb00 && number < 0xb20);
+    return (number >= 0xc00 && number < 0xc20) || (number >= 0xb00 && number < 0xb20) ||
+           (number >= 0xf11 && number <= 0xf13);
 }
 }  // namespace hartline

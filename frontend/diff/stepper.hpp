@@ -36,6 +36,6 @@ private:
     std::optional<u32> bits_;
 };
 
-// A reader of what steps by itself, such as time: its value is not compared.
-bool reads_a_clock(const Decoded& decoded);
+// A CSR instruction on what is each make's own, or counts from another moment: what it reads is not compared.
+bool reads_its_own(const Decoded& decoded);
 }  // namespace hartline

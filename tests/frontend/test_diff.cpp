@@ -164,7 +164,7 @@ TEST_CASE("gdb_packets", "[frontend][diff]") {
     const Unframed found = gdb::unframe("++$g#67$more");
     CHECK(found.kind == Unframed::Kind::Packet);
     CHECK(found.payload == "g");
-    CHECK(found.used == 6);
+    CHECK(found.used == 7);
     CHECK(gdb::unframe(gdb::frame("0* ")).payload == "0000");
     CHECK(gdb::unframe(gdb::frame("a}\x03")).payload == "a#");
     for (const char* part : {"", "+", "$", "$g", "$g#", "$g#6"}) CHECK(kind(part) == Unframed::Kind::Incomplete);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Debian's kernel by two engines side by side: equal in all state, up to a limit (or whole: lockstep.py HARTLINE)."""
+"""Debian's kernel by two engines side by side, from reset to power-off: equal in all state. (Or up to a limit.)"""
 import subprocess
 import sys
 
