@@ -134,7 +134,10 @@ Followed follow(Machine& machine, LineReader& log, const std::string& path, u64 
     if (!stepper.go_up_to(kStart)) throw InputError(path, "the program does not reach 0x80000000");
     bool started = false;
     while (result.instructions < most) {
-        if (!log.next(text)) return {result.instructions, "", "the log ended"};
+        if (!log.next(text)) {
+            if (result.instructions != 0) return {result.instructions, "", "the log ended"};
+            throw InputError(path, "tells of no instruction from 0x80000000 on", "give a log of spike --log-commits");
+        }
         const ParsedCommit parsed = parse_commit(text);
         if (!parsed.wrong.empty())
             throw InputError(path + ":" + std::to_string(log.number()), parsed.wrong, "write the log again");

@@ -150,6 +150,7 @@ TEST_CASE("a_commit_log_is_followed_to_the_first_difference", "[frontend][diff]"
     CHECK(follow_text("core   0: 3 0x0000000080000000 (0x00600513) x10 0x0000000000000005\n") == 1);
     CHECK(follow_text("core   0: 0 0x0000000080000000 (0x00500513) x10 0x0000000000000005\n") == 1);
     CHECK(complaint_of([&] { follow_text(good + "core   0: 3 0x8000\n"); }).find("log:3: ") != std::string::npos);
+    CHECK_FALSE(complaint_of([&] { follow_text("nothing\n"); }).empty());
     const gzFile gz = gzopen(folder.at("log.gz").c_str(), "wb");
     gzwrite(gz, good.data(), static_cast<unsigned>(good.size()));
     gzclose(gz);
