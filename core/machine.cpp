@@ -260,6 +260,11 @@ void Machine::drop_derived() {
 }
 
 void Machine::describe(Archive& archive) {
+    describe_but_ram(archive);
+    ram_.describe(archive);
+}
+
+void Machine::describe_but_ram(Archive& archive) {
     {
         const Section section(archive, "machine");
         archive.field("tick", s_.tick);
@@ -280,7 +285,6 @@ void Machine::describe(Archive& archive) {
         const Section section(archive, attached.device->name());
         attached.device->describe(archive);
     }
-    ram_.describe(archive);
 }
 
 u64 Machine::hash() {

@@ -90,6 +90,7 @@ public:
     // --- state
     void reset();  // the state of a new machine: RAM empty, devices and harts reset, tick 0
     void describe(Archive& archive);
+    void describe_but_ram(Archive& archive);
     void drop_derived();
     u64 hash();
     std::vector<u8> save();

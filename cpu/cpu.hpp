@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/hart.hpp"
+#include "cpu/engine_kind.hpp"
 #include "cpu/hart_state.hpp"
 #include "cpu/system.hpp"
 #include "mmu/tlb.hpp"
@@ -14,6 +15,7 @@ namespace hartline {
 struct HartConfig {
     u64 reset_pc = 0x1000;
     unsigned pmp_entries = 16;  // 0, 16 or 64
+    EngineKind engine = EngineKind::Interpreter;
     bool svadu = true;          // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
 };
 
@@ -51,8 +53,7 @@ struct Trap {
     u64 tval = 0;
 };
 
-// The interpreter's side of a hart that functions of instructions must reach: implemented by
-// interpreter/engine.cpp.
+// The executing side of a hart that functions of instructions must reach: see hart_engine.hpp.
 class Engine {
 public:
     virtual ~Engine() = default;

@@ -2,10 +2,12 @@
 #include "cpu/hart.hpp"
 
 #include "cpu/interpreter/engine.hpp"
+#include "cpu/ir_engine.hpp"
 
 namespace hartline {
 
 std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfig& config) {
+    if (config.engine == EngineKind::Ir) return std::make_unique<IrEngine>(port, number, config);
     return std::make_unique<Interpreter>(port, number, config);
 }
 

@@ -140,15 +140,26 @@ u64 multiply_or_divide(IrOp op, u64 a, u64 b) {
 // --- blocks
 class Evaluator {
 public:
-    Evaluator(const IrBlock& block, Cpu& cpu) : block_(block), cpu_(cpu), values_(block.size()) {}
+    Evaluator(const IrBlock& block, Cpu& cpu, const EvaluationBounds& bounds)
+        : block_(block), cpu_(cpu), bounds_(bounds), more_values_(block.size() > kFewValues ? block.size() : 0) {
+        if (!more_values_.empty()) values_ = more_values_.data();
+    }
 
     Evaluation run() {
-        for (at_ = 0; at_ < block_.size(); ++at_)
-            if (!step(block_[at_])) return {true, retired_};
+        for (at_ = 0; at_ < block_.size(); ++at_) {
+            const IrInst& i = block_[at_];
+            if (i.op == IrOp::Begin && at_ != 0 && bounded()) break;
+            if (!step(i)) return {true, retired_};
+        }
         return {false, retired_};
     }
 
 private:
+    static constexpr std::size_t kFewValues = 512;
+
+    bool bounded() const {
+        return retired_ >= bounds_.most || (bounds_.leave != nullptr && *bounds_.leave);
+    }
     HartState& s() { return cpu_.s; }
     u64 value(u32 id) const { return id == kNoValue ? 0 : values_[id]; }
     bool give(u64 result) {
@@ -242,7 +253,10 @@ private:
 
     const IrBlock& block_;
     Cpu& cpu_;
-    std::vector<u64> values_;
+    const EvaluationBounds& bounds_;
+    u64 few_values_[kFewValues];  // each is written before it is read
+    std::vector<u64> more_values_;
+    u64* values_ = few_values_;
     std::size_t at_ = 0;
     u64 retired_ = 0;
 };
@@ -287,5 +301,7 @@ u64 evaluate_integer(IrOp op, u64 a, u64 b) {
     }
 }
 
-Evaluation evaluate(const IrBlock& block, Cpu& cpu) { return Evaluator(block, cpu).run(); }
+Evaluation evaluate(const IrBlock& block, Cpu& cpu, const EvaluationBounds& bounds) {
+    return Evaluator(block, cpu, bounds).run();
+}
 }  // namespace hartline

@@ -128,12 +128,18 @@ void pmp_changed(Cpu& cpu) {
 bool translate(Cpu& cpu, u64 vaddr, unsigned bytes, Access access, u64& paddr) {
     const bool fetch = access == Access::Fetch;
     const Regime& regime = fetch ? cpu.fetch_regime : cpu.data_regime;
+    const u64 context = fetch ? cpu.fetch_context : cpu.data_context;
+    // Misaligned accesses, atomics and the IR's come here for pages that are known.
+    if (cpu.tlb.table(access)[Tlb::index(vaddr)].tag == Tlb::key(vaddr, 1, context)) {
+        paddr = cpu.tlb.frame(access, vaddr) << kFrameShift | vaddr % kFrameBytes;
+        return true;
+    }
     const Translation to = translate_page(cpu, regime, vaddr, access);
     if (to.fault != Fault::None) return cpu.fault(cause_of(to.fault, access), vaddr);
     if (!allowed(cpu, to.paddr, bytes, access, regime.privilege))
         return cpu.fault(cause_of(Fault::Access, access), vaddr);
     paddr = to.paddr;
-    keep(cpu, vaddr, access, fetch ? cpu.fetch_context : cpu.data_context, to);
+    keep(cpu, vaddr, access, context, to);
     return true;
 }
 

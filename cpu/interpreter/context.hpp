@@ -2,7 +2,7 @@
 #pragma once
 #include <array>
 
-#include "cpu/cpu.hpp"
+#include "cpu/hart_engine.hpp"
 #include "cpu/interpreter/block.hpp"
 
 namespace hartline {
@@ -16,16 +16,13 @@ struct JumpSlot {
 };
 inline constexpr std::size_t kJumpSlots = 4096;
 
-struct Context {
-    Context(HartPort& port, unsigned number, const HartConfig& config) : cpu(port, number, config) {}
+struct Context : RunContext {
+    using RunContext::RunContext;
 
-    Cpu cpu;  // first: see Cpu
     const Block* block = nullptr;
     u64 block_pc = 0;
-    u64 limit = 0;  // the value of s.retired at which the budget ends
     u64 jump_tag = 0;
     const Insn* current = nullptr;  // set before anything that looks at where execution is
-    bool leave = false;             // stop after the current instruction
     std::array<JumpSlot, kJumpSlots> jumps;
 
     static std::size_t jump_index(u64 pc) { return (pc >> 1) % kJumpSlots; }

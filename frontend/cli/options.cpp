@@ -41,6 +41,8 @@ po::options_description machine_options() {
 po::options_description run_options() {
     po::options_description options("The run");
     auto add = options.add_options();
+    add("engine", po::value<std::string>()->value_name("WHICH"),
+        "'interpreter', or 'ir': slow, a second opinion (interpreter)");
     add("deterministic", po::bool_switch(),
         "time by instructions alone: the same input gives the same run, bit by bit");
     add("seed", po::value<std::string>()->value_name("N"),
@@ -195,6 +197,7 @@ RunConfig to_config(const po::variables_map& values) {
     set_text(values, "boot-marker", config.boot_marker);
     set_text(values, "dump-dtb", config.dump_dtb);
     set_text(values, "signature", config.signature);
+    if (const auto* engine = text(values, "engine")) config.engine = parse_engine("--engine", *engine);
     if (const auto* size = text(values, "memory")) config.memory = parse_size("--memory", *size);
     config.harts = small_number(values, "harts", config.harts);
     config.pmp_entries = small_number(values, "pmp-entries", config.pmp_entries);
@@ -251,6 +254,7 @@ std::string config_text(const RunConfig& config) {
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");
+    line("engine", std::string(name(config.engine)));
     flag("deterministic", config.deterministic);
     line("seed", config.seed ? std::to_string(*config.seed) : "");
     line("max-instructions", config.max_instructions ? std::to_string(*config.max_instructions) : "");

@@ -58,6 +58,7 @@ HartConfig hart_config(const RunConfig& config) {
     hart.reset_pc = place_of("rom").base;
     hart.pmp_entries = config.pmp_entries;
     hart.svadu = config.hardware_ad;
+    hart.engine = config.engine;
     return hart;
 }
 

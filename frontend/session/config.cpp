@@ -46,6 +46,13 @@ void validate(const RunConfig& config) {
     validate_run(config);
 }
 
+EngineKind parse_engine(const std::string& option, const std::string& text) {
+    for (std::size_t i = 0; i < kEngineNames.size(); ++i)
+        if (text == kEngineNames[i]) return static_cast<EngineKind>(i);
+    if (text == "jit") throw InputError(option, "there is no translator yet", "choose interpreter or ir");
+    throw InputError(option, "'" + text + "' is no engine", "choose interpreter or ir");
+}
+
 DiskConfig parse_disk(const std::string& text) {
     DiskConfig disk{text, false};
     if (const std::size_t comma = text.rfind(','); comma != std::string::npos) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/types.hpp"
+#include "cpu/engine_kind.hpp"
 
 namespace hartline {
 
@@ -37,6 +38,7 @@ struct RunConfig {
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
 
     // --- how it runs
+    EngineKind engine = EngineKind::Interpreter;
     bool deterministic = false;  // virtual time by the instruction count alone
     std::optional<u64> seed;     // of guest entropy; default: 1 when deterministic, else the host's choice
     std::optional<u64> max_instructions;
@@ -62,6 +64,8 @@ struct RunConfig {
 
 // Throws InputError for a value out of its range, and for options that contradict each other.
 void validate(const RunConfig& config);
+// A name of kEngineNames. `option` is where it was given.
+EngineKind parse_engine(const std::string& option, const std::string& text);
 // FILE or FILE,ro.
 DiskConfig parse_disk(const std::string& text);
 // TICK:FILE.

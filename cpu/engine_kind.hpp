@@ -1,0 +1,16 @@
+// The engines that a hart can be made with. All of them are the same hart to a guest.
+#pragma once
+#include <array>
+#include <string_view>
+
+#include "core/types.hpp"
+
+namespace hartline {
+
+enum class EngineKind : u8 {
+    Interpreter,  // decoded blocks and threaded handlers
+    Ir,           // lifted to IR, verified, evaluated as it stands: a second opinion, slow
+};
+inline constexpr std::array<std::string_view, 2> kEngineNames{"interpreter", "ir"};
+constexpr std::string_view name(EngineKind kind) { return kEngineNames[static_cast<std::size_t>(kind)]; }
+}  // namespace hartline

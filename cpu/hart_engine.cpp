@@ -1,0 +1,102 @@
+// The run loop: interrupts and budget between blocks, traps settled exactly.
+#include "cpu/hart_engine.hpp"
+
+#include <algorithm>
+
+#include "cpu/counters.hpp"
+
+namespace hartline {
+
+void HartEngine::set_limit() {
+    const u64 until_overflow = instructions_until_overflow(r_.cpu);
+    const u64 left = budget_ - std::min(budget_, progress());
+    r_.limit = r_.cpu.s.retired + std::min(left, until_overflow);
+}
+
+u64 HartEngine::run(u64 budget) {
+    HartState& s = r_.cpu.s;
+    started_ = s.retired;
+    stalls_ = 0;
+    budget_ = budget;
+    r_.cpu.gave_way = false;
+    running_ = true;
+    if (timer_due_.exchange(false)) update_timer(r_.cpu);
+    while (progress() < budget_ && !r_.cpu.gave_way) {
+        if (s.waiting) {
+            if (!interrupt_wakes(r_.cpu)) break;
+            s.waiting = false;
+        }
+        if (forget_code_) {
+            forget_code_ = false;
+            forget_code();
+        }
+        take_interrupt(r_.cpu);
+        set_limit();
+        r_.leave = false;
+        entry_ = s.pc;
+        if (advance()) {
+            if (s.trapped_at == s.retired) ++stalls_;
+            s.trapped_at = s.retired;
+            take_trap(r_.cpu, r_.cpu.pending);
+        }
+        check_overflow(r_.cpu);
+    }
+    running_ = false;
+    return progress();
+}
+
+u64 HartEngine::progress() const { return retired_now() - started_ + stalls_; }
+
+void HartEngine::cut(u64 budget) {
+    budget_ = std::min(budget_, std::max(budget, progress() + 1));
+    r_.leave = true;
+}
+
+bool HartEngine::waiting() const { return r_.cpu.s.waiting && !timer_due_ && !interrupt_wakes(r_.cpu); }
+
+void HartEngine::set_line(unsigned line, bool level) {
+    const u64 mask = u64{1} << (line % 64);
+    if (level)
+        r_.cpu.lines.fetch_or(mask);
+    else
+        r_.cpu.lines.fetch_and(~mask);
+    if (!r_.cpu.port.parallel() && running_) r_.leave = true;  // in parallel, by another thread
+}
+
+// A parallel machine's events come on another thread than the hart's.
+void HartEngine::time_changed() {
+    if (r_.cpu.port.parallel()) {
+        timer_due_ = true;
+        return;
+    }
+    update_timer(r_.cpu);
+    r_.leave = true;
+}
+
+void HartEngine::reset() {
+    r_.cpu.lines = 0;
+    hartline::reset(r_.cpu);
+    drop_derived();
+}
+
+void HartEngine::describe(Archive& archive) {
+    r_.cpu.s.describe(archive);
+    u64 lines = r_.cpu.lines;
+    archive.field("lines", lines);
+    r_.cpu.lines = lines;
+    if (archive.loading()) {
+        drop_derived();
+        update_regimes(r_.cpu);
+    }
+}
+
+void HartEngine::drop_derived() {
+    pmp_changed(r_.cpu);
+    forget_code_ = false;
+    forget_code();
+}
+
+void HartEngine::frame_changed(u64 frame) {
+    r_.cpu.tlb.flush_frame(r_.cpu.ram.base() + (frame << kFrameShift));
+}
+}  // namespace hartline

@@ -1,0 +1,40 @@
+// What debuggers see of a hart that make_hart() made. Nothing here leaves a trace in the machine.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "core/hart.hpp"
+#include "cpu/cpu.hpp"
+#include "cpu/decode.hpp"
+
+namespace hartline {
+
+// Registers are in Cpu::s, CSRs by csr_peek(). Null: some other kind of hart.
+const Cpu* inside(const Hart& hart);
+// After run(1): the address of the instruction that retired, which is not where pc was if a trap came before it.
+u64 last_entry(const Hart& hart);
+
+// How an address is translated now, from the tables themselves.
+struct LookUp {
+    struct Step {
+        u64 paddr = 0, pte = 0;
+        std::optional<u64> becomes;  // with A and D bits set by this access
+    };
+    Regime regime;
+    std::vector<Step> steps;
+    Translation to;
+    bool pmp_allows = false;
+};
+LookUp look_up(const Cpu& cpu, u64 vaddr, Access access);
+
+// `bytes` (1 to 8) of RAM or ROM at a virtual address.
+std::optional<u64> peek(const Cpu& cpu, u64 vaddr, unsigned bytes, Access access);
+// The bits of the instruction at `pc`.
+std::optional<u32> peek_instruction(const Cpu& cpu, u64 pc);
+// What the instruction would access as registers are now.
+struct MemoryUse {
+    u64 vaddr = 0;
+    Access access = Access::Load;
+};
+std::optional<MemoryUse> memory_use(const Cpu& cpu, const Decoded& decoded);
+}  // namespace hartline

@@ -1,0 +1,33 @@
+// Writing a reproducer's files: state.snapshot, run.conf, README.txt.
+#include "frontend/diff/reproducer.hpp"
+
+#include <filesystem>
+
+#include "frontend/host/files.hpp"
+#include "frontend/session/errors.hpp"
+#include "frontend/session/snapshot.hpp"
+
+namespace hartline {
+namespace {
+void write_text(const std::string& path, const std::string& text) {
+    write_file(path, std::span(reinterpret_cast<const u8*>(text.data()), text.size()));
+}
+}  // namespace
+
+std::string write_reproducer(const Reproducer& reproducer, const Lockstep& lockstep) {
+    std::error_code failed;
+    std::filesystem::create_directories(reproducer.folder, failed);
+    const std::filesystem::path folder = std::filesystem::absolute(reproducer.folder, failed);
+    if (failed) throw InputError(reproducer.folder, failed.message(), "name a folder that can be made");
+    Snapshot snapshot;
+    snapshot.machine = reproducer.summary;
+    snapshot.state = lockstep.snapshot();
+    write_snapshot((folder / "state.snapshot").string(), snapshot);
+    write_text((folder / "run.conf").string(), reproducer.options + "load = " + (folder / "state.snapshot").string() + "\n");
+    const std::string command = "hartline diff --config " + (folder / "run.conf").string() + " --engines " +
+                                reproducer.engines + " --max-instructions " +
+                                std::to_string(lockstep.snapshot_tick() + 1);
+    write_text((folder / "README.txt").string(), command + "\n\n" + reproducer.report);
+    return command;
+}
+}  // namespace hartline

@@ -1,0 +1,19 @@
+// What it takes to see a difference again: a folder with a snapshot, the options, and the command in words.
+#pragma once
+#include <string>
+
+#include "frontend/diff/lockstep.hpp"
+#include "frontend/session/config.hpp"
+
+namespace hartline {
+
+struct Reproducer {
+    std::string folder;       // is made
+    std::string summary;      // of the machine: Board::summary()
+    std::string options;      // as config_text() writes them, without `load`
+    std::string engines;      // as --engines takes them
+    std::string report;
+};
+// Throws InputError and HostError. Returns the command.
+std::string write_reproducer(const Reproducer& reproducer, const Lockstep& lockstep);
+}  // namespace hartline
