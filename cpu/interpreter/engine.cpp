@@ -12,6 +12,8 @@ namespace hartline {
 Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& config)
     : c_(port, number, config), scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1) {
     c_.cpu.engine = this;
+    notes_.hart = number;
+    if (watched()) c_.cpu.notes = &notes_;
     reset();
 }
 
@@ -36,7 +38,7 @@ u64 Interpreter::run(u64 budget) {
             s.waiting = false;
         }
         if (forget_code_) forget_code();
-        take_interrupt(c_.cpu);
+        enter_interrupt();
         c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
         set_limit();
         c_.leave = false;
@@ -61,9 +63,35 @@ void Interpreter::settle(Exit exit) {
     if (exit == Exit::Trap) {
         if (s.trapped_at == s.retired) ++stalls_;
         s.trapped_at = s.retired;
-        take_trap(c_.cpu, c_.cpu.pending);
+        enter_trap(c_.cpu.pending);
     }
     check_overflow(c_.cpu);
+}
+
+void Interpreter::enter_trap(const Trap& trap) {
+    const u64 pc = c_.cpu.s.pc;
+    const Privilege from = c_.cpu.s.privilege;
+    take_trap(c_.cpu, trap);
+    if (watched()) tell_trap(pc, from);
+}
+void Interpreter::enter_interrupt() {
+    const u64 pc = c_.cpu.s.pc;
+    const Privilege from = c_.cpu.s.privilege;
+    if (take_interrupt(c_.cpu) && watched()) tell_trap(pc, from);
+}
+// A trap leaves its traces in the CSRs of the mode that it was taken to.
+void Interpreter::tell_trap(u64 pc, Privilege from) {
+    const HartState& s = c_.cpu.s;
+    const bool machine = s.privilege == Privilege::Machine;
+    const u64 cause = machine ? s.mcause : s.scause;
+    c_.cpu.config.observer->trapped({.hart = c_.cpu.number,
+                                     .number = s.retired,
+                                     .pc = pc,
+                                     .interrupt = bit(cause, 63) != 0,
+                                     .cause = bits(cause, 62, 0),
+                                     .tval = machine ? s.mtval : s.stval,
+                                     .from = from,
+                                     .to = s.privilege});
 }
 
 // Runs from s.pc on. A block longer than what is left of the budget is run as a copy that ends there.

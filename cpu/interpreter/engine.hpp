@@ -2,6 +2,7 @@
 #pragma once
 #include "core/hart.hpp"
 #include "cpu/interpreter/context.hpp"
+#include "cpu/observer.hpp"
 
 namespace hartline {
 
@@ -35,6 +36,10 @@ public:
     Cpu& cpu() { return c_.cpu; }
 
 private:
+    bool watched() const { return c_.cpu.config.observer != nullptr; }
+    void enter_trap(const Trap& trap);
+    void enter_interrupt();
+    void tell_trap(u64 pc, Privilege from);
     void forget_code();
     Exit enter();
     void settle(Exit exit);
@@ -45,6 +50,7 @@ private:
     const Block* shortened(const Block* block, unsigned count);
 
     Context c_;
+    Commit notes_;  // of the instruction under way, where there is an observer
     BlockCache blocks_;
     std::vector<u64> scratch_;  // room for one block that is in no cache
     u64 generation_ = 1;        // of cached jumps
