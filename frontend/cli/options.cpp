@@ -66,6 +66,8 @@ po::options_description report_options() {
     add("log-range", po::value<std::string>()->value_name("FROM:TO[,…]"), "log only these addresses");
     add("log-privilege", po::value<std::string>()->value_name("MSU"), "log only these modes");
     add("log-window", po::value<std::string>()->value_name("FROM:TO"), "log only these instructions, by number (1M:2M)");
+    add("coverage", po::value<std::string>()->value_name("FILE"),
+        "add to FILE which instructions, operands, traps and CSRs were exercised: see hartline coverage");
     add("quiet", po::bool_switch(), "nothing of Hartline's own but errors");
     return options;
 }
@@ -189,6 +191,7 @@ RunConfig to_config(const po::variables_map& values) {
     set_text(values, "dump-dtb", config.dump_dtb);
     set_text(values, "signature", config.signature);
     set_text(values, "commit-log", config.commit_log);
+    set_text(values, "coverage", config.coverage);
     set_text(values, "log-range", config.log_range);
     set_text(values, "log-privilege", config.log_privilege);
     set_text(values, "log-window", config.log_window);
@@ -261,6 +264,7 @@ std::string config_text(const RunConfig& config) {
     line("log-range", config.log_range);
     line("log-privilege", config.log_privilege);
     line("log-window", config.log_window);
+    line("coverage", config.coverage);
     flag("quiet", config.quiet);
     return lines;
 }

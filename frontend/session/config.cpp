@@ -35,6 +35,8 @@ void validate_run(const RunConfig& config) {
                          "choose 1, 2, 4, 8 or 16");
     if (config.parallel && !config.commit_log.empty())
         throw InputError("--commit-log", "knows no order of harts on threads", "leave --parallel out");
+    if (config.parallel && !config.coverage.empty())
+        throw InputError("--coverage", "is not counted by several threads", "leave --parallel out");
     if (config.commit_log.empty() &&
         !(config.log_range.empty() && config.log_privilege.empty() && config.log_window.empty()))
         throw InputError("--log-…", "chooses from a log that is not written", "give --commit-log FILE too");

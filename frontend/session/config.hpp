@@ -61,6 +61,7 @@ struct RunConfig {
     std::string log_range;               // FROM:TO[,…] of addresses; empty: all
     std::string log_privilege;           // of the letters MSU; empty: all
     std::string log_window;              // FROM:TO of instruction numbers; empty: all
+    std::string coverage;                // file that what was exercised is added to
 
     bool operator==(const RunConfig&) const = default;
 };

@@ -1,6 +1,9 @@
 // Setting up what is recorded.
 #include "frontend/session/recorder.hpp"
 
+#include <filesystem>
+
+#include "frontend/coverage/coverage_file.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/size.hpp"
 
@@ -45,6 +48,11 @@ CommitFilter commit_filter(const RunConfig& config) {
 }
 
 Recorder::Recorder(const RunConfig& config) {
+    if (!config.coverage.empty()) {
+        coverage_path_ = config.coverage;
+        counter_ = std::make_unique<CoverageCounter>();
+        if (std::filesystem::exists(coverage_path_)) add_coverage(coverage_path_, {});  // or it fails at the end
+    }
     if (config.commit_log.empty()) return;
     log_file_ = std::make_unique<LogFile>(config.commit_log);
     log_.emplace(*log_file_, commit_filter(config));
@@ -52,9 +60,11 @@ Recorder::Recorder(const RunConfig& config) {
 
 void Recorder::committed(const Commit& commit) {
     if (log_) log_->committed(commit);
+    if (counter_) counter_->committed(commit);
 }
 void Recorder::trapped(const TrapEntry& trap) {
     if (log_) log_->trapped(trap);
+    if (counter_) counter_->trapped(trap);
 }
 
 void Recorder::check() const {
@@ -62,6 +72,7 @@ void Recorder::check() const {
 }
 
 void Recorder::finish() {
+    if (counter_) add_coverage(coverage_path_, counter_->coverage());
     if (!log_) return;
     log_->flush();
     log_file_->finish();

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cpu/commit_log.hpp"
+#include "cpu/coverage.hpp"
 #include "frontend/host/log_file.hpp"
 #include "frontend/session/config.hpp"
 
@@ -15,7 +16,7 @@ public:
     explicit Recorder(const RunConfig& config);
 
     // What harts are to be made with; null when nothing is to be recorded.
-    Observer* observer() { return log_ ? this : nullptr; }
+    Observer* observer() { return log_ || counter_ ? this : nullptr; }
     void committed(const Commit& commit) override;
     void trapped(const TrapEntry& trap) override;
 
@@ -25,6 +26,8 @@ public:
 private:
     std::unique_ptr<LogFile> log_file_;
     std::optional<CommitLog> log_;
+    std::string coverage_path_;
+    std::unique_ptr<CoverageCounter> counter_;
 };
 
 // The filter that --log-range, --log-privilege and --log-window ask for. Throws InputError.
