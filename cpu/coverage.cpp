@@ -183,5 +183,8 @@ void CoverageCounter::trapped(const TrapEntry& trap) {
     name += '>';
     name += kModes[static_cast<std::size_t>(trap.to)];
     ++coverage_.traps[name];
+    // Rows whose work is to trap never retire.
+    if (trap.begun != nullptr && (trap.begun->op == Op::ECALL || trap.begun->op == Op::EBREAK))
+        committed(*trap.begun);
 }
 }  // namespace hartline

@@ -1,5 +1,4 @@
 // What functions of instructions tell an observer.
-#include <array>
 #include <span>
 
 #include "cpu/csr.hpp"
@@ -9,10 +8,10 @@ namespace hartline {
 namespace {
 constexpr u16 kFflags = 0x001, kFrm = 0x002, kFcsr = 0x003, kSstatus = 0x100, kSie = 0x104, kSip = 0x144,
               kMstatus = 0x300, kMie = 0x304, kMip = 0x344, kPmpaddr0 = 0x3b0;
-constexpr std::array kBehindFcsr{kFrm, kFflags};
-constexpr std::array kBehindSstatus{kMstatus};
-constexpr std::array kBehindSie{kSie, kMie};  // both: what sie shows depends on mideleg
-constexpr std::array kBehindSip{kMip};
+constexpr u16 kBehindFcsr[]{kFrm, kFflags};
+constexpr u16 kBehindSstatus[]{kMstatus};
+constexpr u16 kBehindSie[]{kSie, kMie};  // both: what sie shows depends on mideleg
+constexpr u16 kBehindSip[]{kMip};
 
 std::span<const u16> behind(unsigned number) {
     switch (number) {

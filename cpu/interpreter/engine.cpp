@@ -84,14 +84,18 @@ void Interpreter::tell_trap(u64 pc, Privilege from) {
     const HartState& s = c_.cpu.s;
     const bool machine = s.privilege == Privilege::Machine;
     const u64 cause = machine ? s.mcause : s.scause;
-    c_.cpu.config.observer->trapped({.hart = c_.cpu.number,
-                                     .number = s.retired,
-                                     .pc = pc,
-                                     .interrupt = bit(cause, 63) != 0,
-                                     .cause = bits(cause, 62, 0),
-                                     .tval = machine ? s.mtval : s.stval,
-                                     .from = from,
-                                     .to = s.privilege});
+    constexpr u64 kNowhere = 1;  // no instruction's address
+    c_.cpu.config.observer->trapped(
+        {.hart = c_.cpu.number,
+         .number = s.retired,
+         .pc = pc,
+         .interrupt = bit(cause, 63) != 0,
+         .cause = bits(cause, 62, 0),
+         .tval = machine ? s.mtval : s.stval,
+         .from = from,
+         .to = s.privilege,
+         .begun = notes_.pc == pc && notes_.number == s.retired ? &notes_ : nullptr});
+    notes_.pc = kNowhere;
 }
 
 // Runs from s.pc on. A block longer than what is left of the budget is run as a copy that ends there.

@@ -56,6 +56,17 @@ TEST_CASE("coverage_sorts_integer_operands", "[frontend][coverage]") {
            seen(C::Integer1 + 2)));
 }
 
+TEST_CASE("coverage_counts_rows_whose_work_is_to_trap", "[frontend][coverage]") {
+    CoverageCounter counter;
+    const Commit call = commit_of(Op::ECALL, {}), load = commit_of(Op::LD, {});
+    counter.trapped({.cause = 8, .from = Privilege::User, .begun = &call});
+    counter.trapped({.cause = 5, .begun = &load});
+    counter.trapped({.cause = 1});
+    CHECK(of(counter.coverage(), Op::ECALL).count == 1);
+    CHECK(of(counter.coverage(), Op::LD).count == 0);
+    CHECK(counter.coverage().traps.at("exception 8 U>M") == 1);
+}
+
 TEST_CASE("coverage_sorts_floating_point_operands", "[frontend][coverage]") {
     CoverageCounter counter;
     Commit commit = commit_of(Op::FADD_S, {.rd = 1, .rs1 = 2, .rs2 = 3});
