@@ -1,7 +1,7 @@
 // Atomic memory operations: on host atomics, so that they hold between harts on different threads.
-#include <algorithm>
-
+#include "cpu/amo.hpp"
 #include "cpu/cpu.hpp"
+#include "cpu/observer.hpp"
 
 namespace hartline {
 namespace {
@@ -31,22 +31,6 @@ u8* atomic_address(Cpu& cpu, unsigned bytes, u64 vaddr, Access access, u64& padd
 void stored(Cpu& cpu, u64 paddr, unsigned bytes) {
     if ((cpu.ram.marks(cpu.ram.frame_of(paddr)) & (Ram::kCode | Ram::kWatched)) != 0)
         cpu.port.stored_to_marked(paddr, bytes);
-}
-
-template <class T>
-T combine(AmoOp op, T old, T operand) {
-    using S = std::make_signed_t<T>;
-    switch (op) {
-        case AmoOp::Add: return static_cast<T>(old + operand);
-        case AmoOp::Xor: return old ^ operand;
-        case AmoOp::And: return old & operand;
-        case AmoOp::Or: return old | operand;
-        case AmoOp::Min: return static_cast<T>(std::min(static_cast<S>(old), static_cast<S>(operand)));
-        case AmoOp::Max: return static_cast<T>(std::max(static_cast<S>(old), static_cast<S>(operand)));
-        case AmoOp::MinU: return std::min(old, operand);
-        case AmoOp::MaxU: return std::max(old, operand);
-        default: return operand;
-    }
 }
 
 template <class T>
@@ -151,9 +135,16 @@ Outcome amocas_q(Cpu& cpu, const Operands& o) {
     __atomic_compare_exchange_n(reinterpret_cast<u128*>(host), &old, desired, false, __ATOMIC_SEQ_CST,
                                 __ATOMIC_SEQ_CST);
     if (old == expected) stored(cpu, paddr, 16);
+    if (cpu.notes != nullptr) {
+        const auto whole = [&](u128 value, bool store) {
+            return MemoryAccess{cpu.s.x[o.rs1], static_cast<u64>(value), static_cast<u64>(value >> 64), 16, store};
+        };
+        cpu.notes->memory.add(whole(old, false));
+        if (old == expected) cpu.notes->memory.add(whole(desired, true));
+    }
     if (rd != 0) {
-        cpu.s.x[rd] = static_cast<u64>(old);
-        cpu.s.x[rd + 1u] = static_cast<u64>(old >> 64);
+        cpu.set_x(rd, static_cast<u64>(old));
+        cpu.set_x(static_cast<u8>(rd + 1), static_cast<u64>(old >> 64));
     }
     return Outcome::Done;
 }

@@ -11,12 +11,16 @@
 
 namespace hartline {
 
+class Observer;
+struct Commit;
+
 // What a hart is made as. Fixed for its life, and no part of its state.
 struct HartConfig {
     u64 reset_pc = 0x1000;
     unsigned pmp_entries = 16;  // 0, 16 or 64
     EngineKind engine = EngineKind::Interpreter;
     bool svadu = true;          // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
+    Observer* observer = nullptr;  // outlives the hart
 };
 
 // mcause of synchronous exceptions. priv, "Machine Cause (mcause) Register".
@@ -66,6 +70,9 @@ public:
     virtual void code_changed_elsewhere() {}
 };
 
+struct Cpu;
+void note_x(Cpu& cpu, u8 reg, u64 value);  // notes.cpp
+
 struct Cpu {
     Cpu(HartPort& to_machine, unsigned hart_number, const HartConfig& made_as)
         : port(to_machine), ram(to_machine.ram()), number(hart_number), config(made_as) {}
@@ -86,6 +93,7 @@ struct Cpu {
     bool gave_way = false;  // in this run(): WFI, pause
     // Input lines as levels, and SSIP (which software clears): the part of mip that comes from outside.
     std::atomic<u64> lines{0};
+    Commit* notes = nullptr;  // of the instruction under way, where an observer wants them
 
     // Reports a trap; the result is for `return`.
     bool fault(Cause cause, u64 tval) {
@@ -99,7 +107,9 @@ struct Cpu {
     Outcome illegal() { return trap(Cause::IllegalInstruction, engine->instruction_bits()); }
     // x[0] may be asked for as 0 or as 32, the interpreter's place for dropped writes.
     void set_x(u8 reg, u64 value) {
-        if (reg % 32 != 0) s.x[reg] = value;
+        if (reg % 32 == 0) return;
+        s.x[reg] = value;
+        if (notes != nullptr) note_x(*this, reg, value);
     }
 };
 
@@ -122,6 +132,12 @@ u64 timer_now(const Cpu& cpu);  // what the CSR `time` reads
 
 // To be called when PMP registers have changed.
 void pmp_changed(Cpu& cpu);
+
+// --- notes.cpp: for Cpu::notes, where there are some
+void note_csr(Cpu& cpu, unsigned number);  // which was written; of a view, the registers behind it
+// Around what an instruction does with a CSR that it names.
+void note_csr_before(Cpu& cpu, unsigned number);
+void note_csr_access(Cpu& cpu, bool reads, bool writes);
 
 // --- memory.cpp: everything that the inlined fast paths do not do. All report traps through cpu.fault().
 // Translates and checks PMP; fills the TLB where the verdict holds for the whole page.

@@ -284,6 +284,7 @@ Outcome access(Cpu& cpu, const Operands& o, const Use& use) {
     const Row* const row = find(number);
     if (row == nullptr || !may_access(cpu, *row, number, use.writes)) return cpu.illegal();
     const u64 old = use.reads ? visible(cpu, *row, number) : 0;
+    if (cpu.notes != nullptr) note_csr_before(cpu, number);
     if (use.writes) {
         switch (use.op) {
             case Op::Write: row->write(cpu, *row, number, use.operand, ~u64{0}); break;
@@ -292,6 +293,7 @@ Outcome access(Cpu& cpu, const Operands& o, const Use& use) {
         }
     }
     cpu.set_x(o.rd, old);
+    if (cpu.notes != nullptr) note_csr_access(cpu, use.reads, use.writes);
     return Outcome::Done;
 }
 Outcome by_register(Cpu& cpu, const Operands& o, Op op) {

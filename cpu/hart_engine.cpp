@@ -30,19 +30,31 @@ u64 HartEngine::run(u64 budget) {
             forget_code_ = false;
             forget_code();
         }
-        take_interrupt(r_.cpu);
+        enter_interrupt();
         set_limit();
         r_.leave = false;
         entry_ = s.pc;
-        if (advance()) {
-            if (s.trapped_at == s.retired) ++stalls_;
-            s.trapped_at = s.retired;
-            take_trap(r_.cpu, r_.cpu.pending);
-        }
+        if (advance()) enter_trap();
         check_overflow(r_.cpu);
     }
     running_ = false;
     return progress();
+}
+
+void HartEngine::enter_interrupt() {
+    const u64 pc = r_.cpu.s.pc;
+    const Privilege from = r_.cpu.s.privilege;
+    if (take_interrupt(r_.cpu)) trap_entered(pc, from);
+}
+
+void HartEngine::enter_trap() {
+    HartState& s = r_.cpu.s;
+    const u64 pc = s.pc;
+    const Privilege from = s.privilege;
+    if (s.trapped_at == s.retired) ++stalls_;
+    s.trapped_at = s.retired;
+    take_trap(r_.cpu, r_.cpu.pending);
+    trap_entered(pc, from);
 }
 
 u64 HartEngine::progress() const { return retired_now() - started_ + stalls_; }

@@ -49,10 +49,14 @@ protected:
     // Executes from s.pc on, at most until s.retired is `limit`, `leave` is set or a system function was called.
     // true: the instruction at s.pc trapped (Cpu::pending) and did not retire.
     virtual bool advance() = 0;
+    // A trap or an interrupt was taken at `pc`: for observers.
+    virtual void trap_entered(u64 /*pc*/, Privilege /*from*/) {}
     virtual void forget_code() = 0;  // drops whatever was made of instructions
 
 private:
     void set_limit();
+    void enter_interrupt();
+    void enter_trap();
 
     RunContext& r_;
     u64 started_ = 0;  // s.retired when run() began

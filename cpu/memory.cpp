@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu/cpu.hpp"
+#include "cpu/observer.hpp"
 #include "mmu/pmp.hpp"
 
 namespace hartline {
@@ -236,6 +237,7 @@ Outcome cbo_zero(Cpu& cpu, const Operands& o) {
     if (!translate(cpu, block, kBlockBytes, Access::Store, paddr)) return cpu.trap(cpu.pending.cause, vaddr);
     if (!cpu.ram.contains(paddr, kBlockBytes)) return cpu.trap(Cause::StoreAccess, vaddr);
     for (u64 at = 0; at < kBlockBytes; at += 8) store_piece(cpu, paddr + at, 8, 0);
+    if (cpu.notes != nullptr) cpu.notes->memory.add({.vaddr = block, .bytes = kBlockBytes, .store = true});
     return Outcome::Done;
 }
 }  // namespace system

@@ -17,6 +17,7 @@ void return_to(Cpu& cpu, Privilege privilege, u64 status, u64 pc) {
     cpu.s.reserved = false;  // an SC after a trap fails
     cpu.next_pc = pc;
     set_privilege(cpu, privilege);
+    if (cpu.notes != nullptr) note_csr(cpu, 0x300);
 }
 
 // priv, "Supervisor Memory-Management Fence Instruction". x0 as rs1 or rs2 means all.

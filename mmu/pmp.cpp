@@ -157,11 +157,14 @@ bool write_cfg(PmpRegisters& registers, unsigned entries, unsigned index, u8 val
     return true;
 }
 
-bool write_addr(PmpRegisters& registers, unsigned entries, unsigned index, u64 value) {
-    if (index >= entries || held(registers, index)) return false;
+bool addr_held(const PmpRegisters& registers, unsigned entries, unsigned index) {
+    if (index >= entries || held(registers, index)) return true;
     // A locked TOR entry locks its bottom too.
-    if (index + 1 < entries && held(registers, index + 1) && match_of(registers.cfg[index + 1]) == Match::Tor)
-        return false;
+    return index + 1 < entries && held(registers, index + 1) &&
+           match_of(registers.cfg[index + 1]) == Match::Tor;
+}
+bool write_addr(PmpRegisters& registers, unsigned entries, unsigned index, u64 value) {
+    if (addr_held(registers, entries, index)) return false;
     const u64 legal = value & kAddressMask;
     if (registers.addr[index] == legal) return false;
     registers.addr[index] = legal;

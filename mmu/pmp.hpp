@@ -30,6 +30,8 @@ struct Open {
     }
 };
 Open open_around(const PmpRegisters& registers, unsigned entries, u64 paddr);
+// Does a lock keep writes from having any effect?
+bool addr_held(const PmpRegisters& registers, unsigned entries, unsigned index);
 // WARL writes; they honour locks and mseccfg. Return whether anything changed.
 bool write_cfg(PmpRegisters& registers, unsigned entries, unsigned index, u8 value);
 bool write_addr(PmpRegisters& registers, unsigned entries, unsigned index, u64 value);

@@ -9,8 +9,8 @@
 namespace hartline {
 namespace {
 
-Insn make_insn(const Decoded& decoded, u64 offset) {
-    Insn insn{handler_of(decoded.op), decoded.operands};
+Insn make_insn(const Decoded& decoded, u64 offset, bool watched) {
+    Insn insn{watched ? traced_handler_of(decoded.op) : handler_of(decoded.op), decoded.operands};
     if (decoded.op == Op::Illegal) return insn;
     const Effects& effects = kEffects[static_cast<std::size_t>(decoded.op)];
     if (effects.uses_pc) insn.operands.imm += static_cast<i32>(offset);
@@ -54,7 +54,7 @@ Block* Interpreter::decode_block(const Fetched& fetched) {
         std::memcpy(&word, page + at, length);
         const Decoded decoded = decode(word);
         offsets[count] = static_cast<u8>((at - start) / 2);
-        insns[count++] = make_insn(decoded, at - start);
+        insns[count++] = make_insn(decoded, at - start, watched());
         ended = ends(decoded.op);
         at += length;
     }
@@ -87,7 +87,7 @@ const Block* Interpreter::decode_single(u64 pc, const Fetched& fetched) {
     block->raw = word;
     block->count = 1;
     block->bytes = decoded.length;
-    block->insns[0] = make_insn(decoded, 0);
+    block->insns[0] = make_insn(decoded, 0, watched());
     block->insns[1] = {end_of_block_handler(), {}};
     block->offsets()[0] = 0;
     block->offsets()[1] = static_cast<u8>(decoded.length / 2);

@@ -9,6 +9,8 @@ Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& conf
     : InterpreterContext{Context(port, number, config)},
       HartEngine(c_),
       scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1) {
+    notes_.hart = number;
+    if (watched()) c_.cpu.notes = &notes_;
     reset();
 }
 
@@ -26,6 +28,26 @@ bool Interpreter::advance() {
         s.pc = c_.block_pc + block->offset(done);
     }
     return exit == Exit::Trap;
+}
+
+// A trap leaves its traces in the CSRs of the mode that it was taken to.
+void Interpreter::trap_entered(u64 pc, Privilege from) {
+    if (!watched()) return;
+    const HartState& s = c_.cpu.s;
+    const bool machine = s.privilege == Privilege::Machine;
+    const u64 cause = machine ? s.mcause : s.scause;
+    constexpr u64 kNowhere = 1;  // no instruction's address
+    c_.cpu.config.observer->trapped(
+        {.hart = c_.cpu.number,
+         .number = s.retired,
+         .pc = pc,
+         .interrupt = bit(cause, 63) != 0,
+         .cause = bits(cause, 62, 0),
+         .tval = machine ? s.mtval : s.stval,
+         .from = from,
+         .to = s.privilege,
+         .begun = notes_.pc == pc && notes_.number == s.retired ? &notes_ : nullptr});
+    notes_.pc = kNowhere;
 }
 
 // Runs from s.pc on. A block longer than what is left of the budget is run as a copy that ends there.

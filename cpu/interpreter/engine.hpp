@@ -1,6 +1,7 @@
 // The interpreting engine: a hart whose blocks are decoded once and run by threaded handlers.
 #pragma once
 #include "cpu/interpreter/context.hpp"
+#include "cpu/observer.hpp"
 
 namespace hartline {
 
@@ -24,12 +25,15 @@ public:
 private:
     bool advance() override;
     void forget_code() override;
+    void trap_entered(u64 pc, Privilege from) override;
+    bool watched() const { return c_.cpu.config.observer != nullptr; }
     Exit enter();
     const Block* find_block(u64 pc);
     Block* decode_block(const Fetched& fetched);
     const Block* decode_single(u64 pc, const Fetched& fetched);
     const Block* shortened(const Block* block, unsigned count);
 
+    Commit notes_;  // of the instruction under way, where there is an observer
     BlockCache blocks_;
     std::vector<u64> scratch_;  // room for one block that is in no cache
     u64 generation_ = 1;        // of cached jumps

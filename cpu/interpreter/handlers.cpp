@@ -1,26 +1,13 @@
 // Handlers made from the rows: the semantics with the computing machine, then the jump to the next handler.
 #include "cpu/interpreter/handlers.hpp"
 
-#include "cpu/effects.hpp"
 #include "cpu/interpreter/machine.hpp"
+#include "cpu/interpreter/rows.hpp"
 
 namespace hartline {
 namespace {
 
 constexpr u64 kFs = u64{3} << 13;  // mstatus.FS
-
-// What follows an instruction that did its work. Every handler but the last of a block calls the next one as
-// its last act: where the build has sibling calls this is a jump, elsewhere the stack is as deep as a block
-// is long.
-template <Op kOp, class Machine>
-[[gnu::always_inline]] inline Exit go_on(Context& c, const Insn* in, const Machine& m) {
-    constexpr Effects effects = kEffects[static_cast<std::size_t>(kOp)];
-    if constexpr (effects.calls) return m.exit;
-    if constexpr (effects.jumps || effects.branches) return dispatch(c, m.target);
-    if (m.exit != Exit::Next) [[unlikely]]
-        return m.exit;
-    return in[1].handler(c, in + 1);
-}
 
 // A handler proper, and what it leaves to when the TLB misses: apart, so that the handler needs no stack
 // frame.
@@ -46,13 +33,7 @@ template <Op kOp, class Exec>
     return go_on<kOp>(c, in, m);
 }
 
-#define INSN(id, ...)                                                           \
-    struct Exec##id {                                                           \
-        template <class M>                                                      \
-        [[gnu::always_inline]] void operator()(M& m, const Operands& o) const { \
-            exec_##id(m, o);                                                    \
-        }                                                                       \
-    };                                                                          \
+#define INSN(id, ...) \
     Exit handle_##id(Context& c, const Insn* in) { return run_row<Op::id, Exec##id>(c, in); }
 #include "cpu/isa/all.def"
 

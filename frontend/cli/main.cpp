@@ -18,7 +18,7 @@ namespace {
 #define HARTLINE_VERSION "0.1"
 #endif
 
-std::vector<std::string> verbs() { return {"run", "diff", "isa", "help"}; }
+std::vector<std::string> verbs() { return {"run", "test", "diff", "coverage", "fuzz", "isa", "help"}; }
 
 int help(std::span<const std::string> about) {
     if (!about.empty() && about[0] == "run") {
@@ -34,6 +34,7 @@ int help(std::span<const std::string> about) {
                  "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
                  "  hartline diff IMAGE [options]  two engines, QEMU or a commit log beside each other, to the first difference\n"
                  "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
+                 "  hartline coverage FILE…        what runs with --coverage FILE exercised\n"
                  "  hartline help run              all options of run, with examples\n"
                  "  hartline --version\n"
                  "\n"
@@ -51,6 +52,7 @@ int dispatch(std::span<const std::string> arguments) {
     if (verb == "run") return verb_run(rest);
     if (verb == "diff") return verb_diff(rest);
     if (verb == "isa") return verb_isa(rest);
+    if (verb == "coverage") return verb_coverage(rest);
     if (verb == "help" || verb == "--help" || verb == "-h") return help(rest);
     if (verb == "--version") {
         std::cout << "hartline " HARTLINE_VERSION "\n";

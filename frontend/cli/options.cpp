@@ -71,6 +71,13 @@ po::options_description report_options() {
         "at the end write memory from begin_signature to end_signature");
     add("signature-granularity", po::value<std::string>()->value_name("N"),
         "bytes a line: 1, 2, 4, 8, 16 (4)");
+    add("commit-log", po::value<std::string>()->value_name("FILE"),
+        "a line for each instruction with what it did, as Spike's --log-commits has it; compressed for a name in .gz");
+    add("log-range", po::value<std::string>()->value_name("FROM:TO[,…]"), "log only these addresses");
+    add("log-privilege", po::value<std::string>()->value_name("MSU"), "log only these modes");
+    add("log-window", po::value<std::string>()->value_name("FROM:TO"), "log only these instructions, by number (1M:2M)");
+    add("coverage", po::value<std::string>()->value_name("FILE"),
+        "add to FILE which instructions, operands, traps and CSRs were exercised: see hartline coverage");
     add("quiet", po::bool_switch(), "nothing of Hartline's own but errors");
     return options;
 }
@@ -198,6 +205,11 @@ RunConfig to_config(const po::variables_map& values) {
     set_text(values, "dump-dtb", config.dump_dtb);
     set_text(values, "signature", config.signature);
     if (const auto* engine = text(values, "engine")) config.engine = parse_engine("--engine", *engine);
+    set_text(values, "commit-log", config.commit_log);
+    set_text(values, "coverage", config.coverage);
+    set_text(values, "log-range", config.log_range);
+    set_text(values, "log-privilege", config.log_privilege);
+    set_text(values, "log-window", config.log_window);
     if (const auto* size = text(values, "memory")) config.memory = parse_size("--memory", *size);
     config.harts = small_number(values, "harts", config.harts);
     config.pmp_entries = small_number(values, "pmp-entries", config.pmp_entries);
@@ -266,6 +278,11 @@ std::string config_text(const RunConfig& config) {
     line("dump-dtb", config.dump_dtb);
     line("signature", config.signature);
     line("signature-granularity", std::to_string(config.signature_granularity));
+    line("commit-log", config.commit_log);
+    line("log-range", config.log_range);
+    line("log-privilege", config.log_privilege);
+    line("log-window", config.log_window);
+    line("coverage", config.coverage);
     flag("quiet", config.quiet);
     return lines;
 }

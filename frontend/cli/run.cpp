@@ -39,7 +39,8 @@ void print_stats(Machine& machine, const Outcome& outcome) {
 int run(const RunConfig& config) {
     Console console(config.deterministic ? Console::Input::None : Console::Input::Live);
     OutputTap tap(console, config);
-    Board board(config, tap);
+    Recorder recorder(config);
+    Board board(config, tap, recorder.observer());
     std::vector<u8> typed;
     if (config.deterministic) typed = read_standard_input(kMostTypedBytes);
     if (config.deterministic && !config.quiet && standard_input_is_terminal())
@@ -48,7 +49,9 @@ int run(const RunConfig& config) {
     if (!config.quiet && !config.deterministic && console.is_terminal())
         console.message("hartline: Ctrl-A x leaves, Ctrl-A h shows more");
     Session session(config, board, console, tap, std::move(typed));
+    session.record_with(recorder);
     const Outcome outcome = session.run();
+    recorder.finish();
     if (!config.signature.empty())
         write_signature(config.signature, board.machine().ram(), board.boot().image(),
                         config.signature_granularity);

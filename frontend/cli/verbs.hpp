@@ -7,6 +7,7 @@ namespace hartline {
 int verb_run(std::span<const std::string> arguments);  // run.cpp
 int verb_isa(std::span<const std::string> arguments);  // isa.cpp
 int verb_diff(std::span<const std::string> arguments);  // diff.cpp
+int verb_coverage(std::span<const std::string> arguments);  // coverage.cpp
 std::string run_help();                                // run.cpp
 std::string diff_help();                               // diff.cpp
 }  // namespace hartline

@@ -82,11 +82,11 @@ u64 default_seed(bool deterministic) {
     return seed;
 }
 
-Board::Board(const RunConfig& config, ByteSink& sink)
+Board::Board(const RunConfig& config, ByteSink& sink, Observer* observer)
     : boot_(config, MachineConfig{}.ram_base), machine_(std::make_unique<Machine>(machine_config(config))) {
     RunConfig seeded = config;
     seeded.seed = seed_of(config);
-    add_harts(seeded);
+    add_harts(seeded, observer);
     add_devices(seeded, sink);
     write_tree(seeded);
     summary_ = machine_summary(*machine_, "pmp " + std::to_string(config.pmp_entries) + ", a/d bits by " +
@@ -94,8 +94,9 @@ Board::Board(const RunConfig& config, ByteSink& sink)
     reset();
 }
 
-void Board::add_harts(const RunConfig& config) {
-    const HartConfig hart = hart_config(config);
+void Board::add_harts(const RunConfig& config, Observer* observer) {
+    HartConfig hart = hart_config(config);
+    hart.observer = observer;
     for (unsigned i = 0; i < config.harts; ++i)
         machine_->add_hart([&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
 }

@@ -2,6 +2,7 @@
 #include "frontend/session/config.hpp"
 
 #include "frontend/session/errors.hpp"
+#include "frontend/session/recorder.hpp"
 #include "frontend/session/size.hpp"
 
 namespace hartline {
@@ -34,6 +35,14 @@ void validate_run(const RunConfig& config) {
     if (granularity == 0 || granularity > 16 || (granularity & (granularity - 1)) != 0)
         throw InputError("--signature-granularity", std::to_string(granularity) + " cannot be",
                          "choose 1, 2, 4, 8 or 16");
+    if (config.parallel && !config.commit_log.empty())
+        throw InputError("--commit-log", "knows no order of harts on threads", "leave --parallel out");
+    if (config.parallel && !config.coverage.empty())
+        throw InputError("--coverage", "is not counted by several threads", "leave --parallel out");
+    if (config.commit_log.empty() &&
+        !(config.log_range.empty() && config.log_privilege.empty() && config.log_window.empty()))
+        throw InputError("--log-…", "chooses from a log that is not written", "give --commit-log FILE too");
+    commit_filter(config);
     if (!config.input_after.empty() && !config.deterministic)
         throw InputError("--input-after", "is for exact runs", "give --deterministic too");
 }

@@ -59,6 +59,12 @@ struct RunConfig {
     std::string signature;               // file for the memory between begin_signature and end_signature
     unsigned signature_granularity = 4;  // bytes a line: 1, 2, 4, 8 or 16
 
+    std::string commit_log;              // what every instruction did, as Spike logs it; .gz: compressed
+    std::string log_range;               // FROM:TO[,…] of addresses; empty: all
+    std::string log_privilege;           // of the letters MSU; empty: all
+    std::string log_window;              // FROM:TO of instruction numbers; empty: all
+    std::string coverage;                // file that what was exercised is added to
+
     bool operator==(const RunConfig&) const = default;
 };
 

@@ -88,6 +88,7 @@ u64 Session::budget(u64 ticks) const {
 }
 
 void Session::check_limits() {
+    if (recorder_ != nullptr) recorder_->check();
     if (config_.save_at && !saved_ && machine_.tick() == config_.save_at->tick) save();
     if (!ended() && config_.max_instructions && total_ticks() >= *config_.max_instructions) {
         if (!config_.quiet) console_.message("hartline: instruction limit reached");

@@ -8,6 +8,7 @@
 #include "frontend/session/board.hpp"
 #include "frontend/session/config.hpp"
 #include "frontend/session/pacer.hpp"
+#include "frontend/session/recorder.hpp"
 
 namespace hartline {
 
@@ -50,6 +51,9 @@ public:
     // `board` writes to `tap`, and that to `console`. `typed` is what a deterministic run gets as input.
     Session(const RunConfig& config, Board& board, Console& console, OutputTap& tap, std::vector<u8> typed);
 
+    // Looks at `recorder` between turns: a file that cannot be written ends the run.
+    void record_with(const Recorder& recorder) { recorder_ = &recorder; }
+
     // Until the guest stops, or somebody stops it. Throws HostError, InputError (--load).
     Outcome run();
 
@@ -83,6 +87,7 @@ private:
 
     const RunConfig& config_;
     Board& board_;
+    const Recorder* recorder_ = nullptr;
     Machine& machine_;
     Console& console_;
     OutputTap& tap_;
