@@ -18,18 +18,23 @@ namespace {
 #define HARTLINE_VERSION "0.1"
 #endif
 
-std::vector<std::string> verbs() { return {"run", "isa", "help"}; }
+std::vector<std::string> verbs() { return {"run", "test", "isa", "help"}; }
 
 int help(std::span<const std::string> about) {
     if (!about.empty() && about[0] == "run") {
         std::cout << run_help();
         return 0;
     }
+    if (!about.empty() && about[0] == "test") {
+        std::cout << test_help();
+        return 0;
+    }
     std::cout << "Hartline " HARTLINE_VERSION ": a RISC-V machine in a program.\n"
                  "\n"
                  "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
+                 "  hartline test PATH...          run test programs and judge them\n"
                  "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
-                 "  hartline help run              all options of run, with examples\n"
+                 "  hartline help run              all options of run, with examples; also of test\n"
                  "  hartline --version\n"
                  "\n"
                  "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
@@ -44,6 +49,7 @@ int dispatch(std::span<const std::string> arguments) {
     const std::string& verb = arguments[0];
     const auto rest = arguments.subspan(1);
     if (verb == "run") return verb_run(rest);
+    if (verb == "test") return verb_test(rest);
     if (verb == "isa") return verb_isa(rest);
     if (verb == "help" || verb == "--help" || verb == "-h") return help(rest);
     if (verb == "--version") {

@@ -4,7 +4,9 @@
 #include <string>
 
 namespace hartline {
-int verb_run(std::span<const std::string> arguments);  // run.cpp
-int verb_isa(std::span<const std::string> arguments);  // isa.cpp
-std::string run_help();                                // run.cpp
+int verb_run(std::span<const std::string> arguments);   // run.cpp
+int verb_isa(std::span<const std::string> arguments);   // isa.cpp
+int verb_test(std::span<const std::string> arguments);  // test.cpp
+std::string run_help();                                 // run.cpp
+std::string test_help();                                // test.cpp
 }  // namespace hartline
