@@ -18,7 +18,7 @@ namespace {
 #define HARTLINE_VERSION "0.1"
 #endif
 
-std::vector<std::string> verbs() { return {"run", "test", "diff", "coverage", "fuzz", "isa", "help"}; }
+std::vector<std::string> verbs() { return {"run", "test", "diff", "coverage", "isa", "help"}; }
 
 int help(std::span<const std::string> about) {
     if (!about.empty() && about[0] == "run") {
@@ -29,13 +29,18 @@ int help(std::span<const std::string> about) {
         std::cout << diff_help();
         return 0;
     }
+    if (!about.empty() && about[0] == "test") {
+        std::cout << test_help();
+        return 0;
+    }
     std::cout << "Hartline " HARTLINE_VERSION ": a RISC-V machine in a program.\n"
                  "\n"
                  "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
-                 "  hartline diff IMAGE [options]  two engines, QEMU or a commit log beside each other, to the first difference\n"
+                 "  hartline test PATH...          run test programs and judge them\n"
+                 "  hartline diff IMAGE [options]  two engines, QEMU or a commit log side by side, to the first difference\n"
+                 "  hartline coverage FILE...      what runs with --coverage FILE exercised\n"
                  "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
-                 "  hartline coverage FILE…        what runs with --coverage FILE exercised\n"
-                 "  hartline help run              all options of run, with examples\n"
+                 "  hartline help VERB             all options, with examples: of run, test and diff\n"
                  "  hartline --version\n"
                  "\n"
                  "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
@@ -51,6 +56,7 @@ int dispatch(std::span<const std::string> arguments) {
     const auto rest = arguments.subspan(1);
     if (verb == "run") return verb_run(rest);
     if (verb == "diff") return verb_diff(rest);
+    if (verb == "test") return verb_test(rest);
     if (verb == "isa") return verb_isa(rest);
     if (verb == "coverage") return verb_coverage(rest);
     if (verb == "help" || verb == "--help" || verb == "-h") return help(rest);

@@ -1,13 +1,15 @@
-// The verbs of the command line: a file each. They return the exit code, and throw InputError and HostError.
+// What the program can do: one function a verb, each in a file of its name.
 #pragma once
 #include <span>
 #include <string>
 
 namespace hartline {
-int verb_run(std::span<const std::string> arguments);  // run.cpp
-int verb_isa(std::span<const std::string> arguments);  // isa.cpp
-int verb_diff(std::span<const std::string> arguments);  // diff.cpp
-int verb_coverage(std::span<const std::string> arguments);  // coverage.cpp
-std::string run_help();                                // run.cpp
-std::string diff_help();                               // diff.cpp
+int verb_run(std::span<const std::string> arguments);
+int verb_test(std::span<const std::string> arguments);
+int verb_diff(std::span<const std::string> arguments);
+int verb_coverage(std::span<const std::string> arguments);
+int verb_isa(std::span<const std::string> arguments);
+std::string run_help();
+std::string test_help();
+std::string diff_help();
 }  // namespace hartline

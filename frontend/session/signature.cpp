@@ -22,7 +22,7 @@ std::string signature_text(std::span<const u8> memory, unsigned granularity) {
     return text;
 }
 
-void write_signature(const std::string& path, Ram& ram, const LoadedImage& image, unsigned granularity) {
+std::string signature_of(Ram& ram, const LoadedImage& image, unsigned granularity) {
     const auto begin = image.symbol("begin_signature"), end = image.symbol("end_signature");
     if (!begin || !end)
         throw InputError("--signature", "the program has no symbols begin_signature and end_signature",
@@ -32,7 +32,11 @@ void write_signature(const std::string& path, Ram& ram, const LoadedImage& image
                          "check the program's linker script");
     std::vector<u8> memory(static_cast<std::size_t>(*end - *begin));
     ram.read(*begin, memory);
-    const std::string text = signature_text(memory, granularity);
+    return signature_text(memory, granularity);
+}
+
+void write_signature(const std::string& path, Ram& ram, const LoadedImage& image, unsigned granularity) {
+    const std::string text = signature_of(ram, image, granularity);
     write_file(path, std::span(reinterpret_cast<const u8*>(text.data()), text.size()));
 }
 }  // namespace hartline
