@@ -98,7 +98,7 @@ void Interpreter::set_line(unsigned line, bool level) {
         c_.cpu.lines.fetch_or(mask);
     else
         c_.cpu.lines.fetch_and(~mask);
-    if (running_ && !c_.cpu.port.parallel()) c_.leave = true;
+    if (!c_.cpu.port.parallel() && running_) c_.leave = true;  // running_ is for the hart's own thread
 }
 
 // A parallel machine's events come on another thread than the hart's.

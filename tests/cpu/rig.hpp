@@ -77,7 +77,9 @@ private:
 
 class Rig {
 public:
-    explicit Rig(const HartConfig& config = {}) : machine({.ram_bytes = kRamBytes}), config_(config) {
+    explicit Rig(const HartConfig& config = {}, bool parallel = false)
+        : machine({.ram_bytes = kRamBytes, .parallel = parallel, .wall = [] { return u64{0}; }}),
+          config_(config) {
         device = static_cast<Probe*>(
             &machine.attach(kDevice, 0, [](DevicePort& port) { return std::make_unique<Probe>(port); }));
         machine.add_hart([this](HartPort& port, unsigned number) {

@@ -158,7 +158,7 @@ TEST_CASE("seen 56: what was decoded and translated does not outlive satp or PMP
 }
 
 TEST_CASE("seen 75: an interrupt raised by another thread is never lost, in a loop or in WFI") {
-    Rig r;
+    Rig r({}, true);
     // Counts its interrupts in memory, and clears SSIP, which the thread raises again when it sees the count.
     r.put(kHandler, {encode(Op::LD, {.rd = 7, .rs1 = 5}), encode(Op::ADDI, {.rd = 7, .rs1 = 7, .imm = 1}),
                      encode(Op::CSRRCI, {.rs1 = 2, .imm = 0x344}), encode(Op::SD, {.rs1 = 5, .rs2 = 7}),
