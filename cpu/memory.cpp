@@ -148,10 +148,13 @@ bool load_slow(Cpu& cpu, u64 vaddr, unsigned bytes, u64& value) {
     const unsigned first = in_first_page(vaddr, bytes), second = bytes - first;
     u64 paddr = 0, paddr_second = 0, low = 0, high = 0;
     if (!translate(cpu, vaddr, first, Access::Load, paddr)) return false;
-    if (second != 0 && !translate(cpu, vaddr + first, second, Access::Load, paddr_second)) return false;
+    if (second != 0) {  // a device is read in one piece, or not at all
+        if (!translate(cpu, vaddr + first, second, Access::Load, paddr_second)) return false;
+        if (!cpu.ram.contains(paddr, first)) return cpu.fault(Cause::LoadAccess, vaddr);
+        if (!cpu.ram.contains(paddr_second, second)) return cpu.fault(Cause::LoadAccess, vaddr + first);
+        load_piece(cpu, paddr_second, second, high);
+    }
     if (!load_piece(cpu, paddr, first, low)) return cpu.fault(Cause::LoadAccess, vaddr);
-    if (second != 0 && !load_piece(cpu, paddr_second, second, high))
-        return cpu.fault(Cause::LoadAccess, vaddr + first);
     value = second == 0 ? low : low | high << (8 * first);
     return true;
 }

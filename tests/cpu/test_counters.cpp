@@ -113,7 +113,7 @@ TEST_CASE("counters_equal_a_model_that_counts_each_instruction") {
     }
 }
 
-TEST_CASE("32 and seen 49: a write to minstret or mcycle replaces that instruction's increment") {
+TEST_CASE("checklist 32, seen 49: a write to minstret or mcycle replaces that instruction's increment") {
     for (const unsigned number : {kMinstret, kMcycle}) {
         FakeCpu f;
         f.retire(1000);
@@ -127,7 +127,7 @@ TEST_CASE("32 and seen 49: a write to minstret or mcycle replaces that instructi
     }
 }
 
-TEST_CASE("32: ecall, ebreak and illegal instructions do not count") {
+TEST_CASE("checklist 32: ecall, ebreak and illegal instructions do not count") {
     FakeCpu f;
     f.write(kMinstret, 0);
     f.run(system::ecall);
@@ -136,7 +136,8 @@ TEST_CASE("32: ecall, ebreak and illegal instructions do not count") {
     CHECK(f.read(kMinstret) == 0);
 }
 
-TEST_CASE("32: mcountinhibit stops a counter and not the others, after the write itself was counted") {
+TEST_CASE(
+    "checklist 32: mcountinhibit stops a counter and not the others, after the write itself was counted") {
     FakeCpu f;
     f.write(kMinstret, 0);
     f.write(kMcycle, 0);
@@ -151,7 +152,7 @@ TEST_CASE("32: mcountinhibit stops a counter and not the others, after the write
     CHECK(f.read(0xc02) == 4);
 }
 
-TEST_CASE("32: overflow sets OF and LCOFIP once, at the instruction that overflowed") {
+TEST_CASE("checklist 32: overflow sets OF and LCOFIP once, at the instruction that overflowed") {
     FakeCpu f;
     f.write(event(3), 2);
     f.write(counter(3), -u64{3});
@@ -171,7 +172,7 @@ TEST_CASE("32: overflow sets OF and LCOFIP once, at the instruction that overflo
     CHECK(counters::read(f.cpu, 3) == 4);
 }
 
-TEST_CASE("32: writes never overflow, and selectors that do not exist count nothing") {
+TEST_CASE("checklist 32: writes never overflow, and selectors that do not exist count nothing") {
     FakeCpu f;
     f.write(event(4), 1);
     f.write(counter(4), ~u64{0});
@@ -185,7 +186,8 @@ TEST_CASE("32: writes never overflow, and selectors that do not exist count noth
     CHECK(counters::read(f.cpu, 4) == 2);  // the writes to the selector while it was 1
 }
 
-TEST_CASE("32: mode filters count what retires in the other modes; xret retires where it came from") {
+TEST_CASE(
+    "checklist 32: mode filters count what retires in the other modes; xret retires where it came from") {
     FakeCpu f;
     f.write(event(5), 2 | kMinh);
     f.write(event(6), 2 | kSinh | kUinh);

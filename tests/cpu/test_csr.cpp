@@ -88,7 +88,7 @@ u64 peek(const FakeCpu& f, unsigned number) {
 }  // namespace
 
 TEST_CASE(
-    "24, seen 48 and 52: an access is illegal exactly where expected, for every number, mode and entry count") {
+    "checklist 24, seen 48 and 52: an access is illegal exactly where expected, for every number, mode and entry count") {
     const World worlds[] = {
         {0, 0, 0, 0},
         {kOnes >> 32, kOnes >> 32, mstatus::kFs, kOnes},
@@ -254,7 +254,7 @@ TEST_CASE("random writes lead to legal states that read back the same and surviv
     }
 }
 
-TEST_CASE("23 and seen 7: csrrs and csrrc with x0 or 0 do not write, others write even the same") {
+TEST_CASE("checklist 23, seen 7: csrrs and csrrc with x0 or 0 do not write, others write even the same") {
     FakeCpu f;
     f.cpu.s.x[5] = 0;
     for (const SystemFunction function : {system::csrrs, system::csrrc, system::csrrsi, system::csrrci}) {
@@ -314,7 +314,7 @@ TEST_CASE("seen 22 and 23: fcsr is fflags and frm; FS off is illegal, a write ma
     CHECK(f.read(fcsr) == 2 << 5);
 }
 
-TEST_CASE("25 and seen 46: sstatus is a view of mstatus, UXL and SXL are 64 bits, UBE SBE MBE are 0") {
+TEST_CASE("checklist 25, seen 46: sstatus is a view of mstatus, UXL and SXL are 64 bits, UBE SBE MBE are 0") {
     FakeCpu f;
     f.write(kMstatus, kOnes);
     CHECK(f.read(sstatus) == (mstatus::kSd | u64{2} << 32 | 0xc6122));
@@ -330,7 +330,7 @@ TEST_CASE("the information registers: a hart's number, and nothing claimed") {
     for (const unsigned number : {0xf11u, 0xf12u, 0xf13u, 0xf15u}) CHECK(f.read(number) == 0);
 }
 
-TEST_CASE("25 and seen 45: misa ignores writes") {
+TEST_CASE("checklist 25, seen 45: misa ignores writes") {
     FakeCpu f;
     const u64 value = f.read(misa);
     CHECK(f.write(misa, 0));
@@ -338,7 +338,7 @@ TEST_CASE("25 and seen 45: misa ignores writes") {
     CHECK(f.read(misa) == value);
 }
 
-TEST_CASE("25 and seen 36: MPP is never 2") {
+TEST_CASE("checklist 25, seen 36: MPP is never 2") {
     FakeCpu f;
     for (u64 mpp = 0; mpp < 4; ++mpp) {
         f.write(kMstatus, mpp << 11);
@@ -349,7 +349,7 @@ TEST_CASE("25 and seen 36: MPP is never 2") {
     CHECK((f.read(kMstatus) >> 11 & 3) == 0);
 }
 
-TEST_CASE("27, seen 35 and 44: tvec modes 2 and 3 do not exist, epc bit 0 is 0") {
+TEST_CASE("checklist 27, seen 35 and 44: tvec modes 2 and 3 do not exist, epc bit 0 is 0") {
     FakeCpu f;
     for (const unsigned tvec : {mtvec + 0u, stvec + 0u})
         for (u64 mode = 0; mode < 4; ++mode) {
@@ -362,7 +362,7 @@ TEST_CASE("27, seen 35 and 44: tvec modes 2 and 3 do not exist, epc bit 0 is 0")
     }
 }
 
-TEST_CASE("28 and seen 40: ecall from M, misaligned fetches and reserved causes cannot be delegated") {
+TEST_CASE("checklist 28, seen 40: ecall from M, misaligned fetches and reserved causes cannot be delegated") {
     FakeCpu f;
     f.write(medeleg, kOnes);
     for (const unsigned cause : {0u, 10u, 11u, 14u, 16u, 17u, 18u, 19u, 24u, 63u})
@@ -377,7 +377,8 @@ TEST_CASE("time counts hundreds of nanoseconds") {
     CHECK(f.read(time_) == 123'456);
 }
 
-TEST_CASE("33 and seen 51: envcfg fields: CBIE 2 becomes 0, ADUE only with Svadu, nothing absent sticks") {
+TEST_CASE(
+    "checklist 33, seen 51: envcfg fields: CBIE 2 becomes 0, ADUE only with Svadu, nothing absent sticks") {
     FakeCpu with, without({.svadu = false});
     with.write(menvcfg, kOnes);
     CHECK(with.read(menvcfg) == (u64{7} << 61 | 0xf1));
@@ -390,7 +391,7 @@ TEST_CASE("33 and seen 51: envcfg fields: CBIE 2 becomes 0, ADUE only with Svadu
         }
 }
 
-TEST_CASE("34 and seen 47: satp with an unsupported MODE changes nothing, ASID and PPN are whole") {
+TEST_CASE("checklist 34, seen 47: satp with an unsupported MODE changes nothing, ASID and PPN are whole") {
     FakeCpu f;
     for (u64 mode = 0; mode < 16; ++mode) {
         f.write(satp, u64{8} << 60 | 0x1234);
@@ -401,7 +402,7 @@ TEST_CASE("34 and seen 47: satp with an unsupported MODE changes nothing, ASID a
     }
 }
 
-TEST_CASE("34: satp takes effect at once for fetches and data, in S and not in M") {
+TEST_CASE("checklist 34: satp takes effect at once for fetches and data, in S and not in M") {
     FakeCpu f;
     f.write(satp, u64{8} << 60 | 1);
     CHECK_FALSE(f.cpu.fetch_regime.translates());
@@ -477,7 +478,7 @@ TEST_CASE("seen 54: pmpcfg holds eight entries a register, pmpaddr15 is the last
     CHECK(f.read(0x3a0) == 0x1f98);  // each entry of a register for itself
 }
 
-TEST_CASE("32: scountovf shows OF bits, to S those that mcounteren grants") {
+TEST_CASE("checklist 32: scountovf shows OF bits, to S those that mcounteren grants") {
     FakeCpu f;
     f.write(0x323, u64{1} << 63 | 1);
     f.write(0x33f, u64{1} << 63 | 1);

@@ -74,7 +74,7 @@ using D = Bits<F64>;
 
 }  // namespace
 
-TEST_CASE("canonical_nans_are_the_specified_patterns", "[fp]") {
+TEST_CASE("checklist 15: canonical NaNs are the specified patterns", "[fp]") {
     CHECK(kCanonicalNanH == 0x7e00);
     CHECK(kCanonicalNanS == 0x7fc0'0000);
     CHECK(kCanonicalNanD == 0x7ff8'0000'0000'0000);
@@ -87,7 +87,7 @@ TEST_CASE("rows_have_unique_names", "[fp]") {
     CHECK(names.contains("AddS"));
 }
 
-TEST_CASE("flags_accumulate", "[fp]") {
+TEST_CASE("checklist 21: flags accumulate", "[fp]") {
     constexpr u32 kOther = 0x8000'0000;
     u32 flags = kOther | kDivideByZero;
     CHECK(evaluate<Op::AddS>(S::kOne, S::kTiny, 0, kRne, flags) == S::kOne);
@@ -98,7 +98,7 @@ TEST_CASE("flags_accumulate", "[fp]") {
 
 // f, "Single-Precision Floating-Point Conversion and Move Instructions": domains of float-to-integer
 // conversions.
-TEST_CASE("conversions_to_integers_saturate", "[fp]") {
+TEST_CASE("checklist 17, seen 16: conversions to integers saturate", "[fp]") {
     constexpr u64 kMaxI64 = 0x7fff'ffff'ffff'ffff;
     check_in_every_rounding({
         {Op::ToI32S, kRne, S::kNan, 0, 0, 0x7fff'ffff, kInvalid},
@@ -129,7 +129,7 @@ TEST_CASE("conversions_to_integers_saturate", "[fp]") {
 }
 
 // "Minimum valid input (after rounding)": the mode decides before the range check; invalid excludes inexact.
-TEST_CASE("conversions_to_integers_round_before_the_range_check", "[fp]") {
+TEST_CASE("checklist 17, seen 16: conversions to integers round before the range check", "[fp]") {
     check_all({
         {Op::ToU32D, kRtz, 0xbfe0'0000'0000'0000, 0, 0, 0, kInexact},  // -0.5
         {Op::ToU32D, kRne, 0xbfe0'0000'0000'0000, 0, 0, 0, kInexact},
@@ -169,7 +169,7 @@ TEST_CASE("conversions_from_integers_read_their_width", "[fp]") {
     });
 }
 
-TEST_CASE("conversions_between_formats_round_once", "[fp]") {
+TEST_CASE("checklist 22: conversions between formats round once", "[fp]") {
     check_all({
         {Op::SToD, kRne, S::kTiny, 0, 0, 0x36a0'0000'0000'0000, 0},
         {Op::SToD, kRne, S::kQuiet, 0, 0, D::kNan, 0},
@@ -191,7 +191,7 @@ TEST_CASE("conversions_between_formats_round_once", "[fp]") {
 }
 
 // f, "Floating-Point Control and Status Register" and IEEE 754: tininess is detected after rounding.
-TEST_CASE("underflow_needs_a_result_tiny_after_rounding", "[fp]") {
+TEST_CASE("checklist 19, seen 18: underflow needs a result tiny after rounding", "[fp]") {
     check_all({
         // (1 - 2^-24) * min normal rounds up to it with an unbounded exponent only from above the middle of
         // its last gap.
@@ -253,7 +253,7 @@ void check_special_arithmetic(Op add, Op sub, Op mul, Op div, Op sqrt) {
     check({sub, kRdn, B::kZero, B::kMinusZero, 0, B::kZero, 0});
 }
 
-TEST_CASE("special_operands_of_arithmetic", "[fp]") {
+TEST_CASE("checklist 15, 20: special operands of arithmetic", "[fp]") {
     check_special_arithmetic<H>(Op::AddH, Op::SubH, Op::MulH, Op::DivH, Op::SqrtH);
     check_special_arithmetic<S>(Op::AddS, Op::SubS, Op::MulS, Op::DivS, Op::SqrtS);
     check_special_arithmetic<D>(Op::AddD, Op::SubD, Op::MulD, Op::DivD, Op::SqrtD);
@@ -277,7 +277,7 @@ void check_fused(Op mul_add) {
     check({mul_add, kRdn, B::kZero, B::kMinusOne, B::kZero, B::kMinusZero, 0});
 }
 
-TEST_CASE("fused_multiply_add_rounds_once_and_reports_invalid_products", "[fp]") {
+TEST_CASE("checklist 19: fused multiply-add rounds once and reports invalid products", "[fp]") {
     check_fused<H>(Op::MulAddH);
     check_fused<S>(Op::MulAddS);
     check_fused<D>(Op::MulAddD);
@@ -315,7 +315,7 @@ void check_selection(Op min, Op max, Op minm, Op maxm) {
     });
 }
 
-TEST_CASE("minimum_and_maximum_order_zeros_and_treat_nans", "[fp]") {
+TEST_CASE("checklist 15, 16, seen 19: minimum and maximum order zeros and treat NaNs", "[fp]") {
     check_selection<H>(Op::MinH, Op::MaxH, Op::MinMH, Op::MaxMH);
     check_selection<S>(Op::MinS, Op::MaxS, Op::MinMS, Op::MaxMS);
     check_selection<D>(Op::MinD, Op::MaxD, Op::MinMD, Op::MaxMD);
@@ -344,7 +344,7 @@ void check_comparison(Op eq, Op lt, Op le, Op ltq, Op leq) {
     });
 }
 
-TEST_CASE("comparisons_signal_as_specified", "[fp]") {
+TEST_CASE("checklist 16, seen 20: comparisons signal as specified", "[fp]") {
     check_comparison<H>(Op::EqH, Op::LtH, Op::LeH, Op::LtQH, Op::LeQH);
     check_comparison<S>(Op::EqS, Op::LtS, Op::LeS, Op::LtQS, Op::LeQS);
     check_comparison<D>(Op::EqD, Op::LtD, Op::LeD, Op::LtQD, Op::LeQD);
@@ -370,7 +370,7 @@ void check_classes(Op op) {
     });
 }
 
-TEST_CASE("classification_sets_the_specified_bit", "[fp]") {
+TEST_CASE("checklist 20: classification sets the specified bit", "[fp]") {
     check_classes<F16>(Op::ClassH);
     check_classes<F32>(Op::ClassS);
     check_classes<F64>(Op::ClassD);
@@ -401,14 +401,14 @@ void check_rounding_to_integral(Op round, Op round_nx) {
     });
 }
 
-TEST_CASE("rounding_to_integral_reports_inexactness_only_in_froundnx", "[fp]") {
+TEST_CASE("checklist 16, seen 24: rounding to integral reports inexactness only in froundnx", "[fp]") {
     check_rounding_to_integral<F16>(Op::RoundH, Op::RoundNxH);
     check_rounding_to_integral<F32>(Op::RoundS, Op::RoundNxS);
     check_rounding_to_integral<F64>(Op::RoundD, Op::RoundNxD);
 }
 
 // zfa, "Modular Convert-to-Integer Instruction": truncation whatever the mode, exceptions as for fcvt.w.d.
-TEST_CASE("modular_conversion_wraps", "[fp]") {
+TEST_CASE("checklist 16, seen 24: modular conversion wraps", "[fp]") {
     check_in_every_rounding({
         {Op::CvtModW, kRne, D::kNan, 0, 0, 0, kInvalid},
         {Op::CvtModW, kRne, D::kInf, 0, 0, 0, kInvalid},

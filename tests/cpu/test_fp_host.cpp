@@ -102,7 +102,7 @@ struct Rounded {
 
 }  // namespace
 
-TEST_CASE("host_path_equals_software_in_single_precision", "[fp]") {
+TEST_CASE("seen 26: the host path equals software in single precision", "[fp]") {
     check_path<F32>(Op::AddS, Op::MulS,
                     [](u64 a, u64 b, u64, u64& r) { return host_add_f32(a, b, kInexact, kNearest, r); });
     check_path<F32>(Op::SubS, Op::MulS,
@@ -118,7 +118,7 @@ TEST_CASE("host_path_equals_software_in_single_precision", "[fp]") {
     });
 }
 
-TEST_CASE("host_path_equals_software_in_double_precision", "[fp]") {
+TEST_CASE("seen 26: the host path equals software in double precision", "[fp]") {
     check_path<F64>(Op::AddD, Op::MulD,
                     [](u64 a, u64 b, u64, u64& r) { return host_add_f64(a, b, kInexact, kNearest, r); });
     check_path<F64>(Op::SubD, Op::MulD,
@@ -134,7 +134,7 @@ TEST_CASE("host_path_equals_software_in_double_precision", "[fp]") {
     });
 }
 
-TEST_CASE("double_ties_go_away_from_zero_in_rmm", "[fp]") {
+TEST_CASE("checklist 19: double ties go away from zero in RMM", "[fp]") {
     check_ties_away(Op::AddD, [](double x, double y) {
         const double sum = x + y;
         const double part = sum - x;

@@ -221,7 +221,7 @@ std::vector<u8> random_data(Chance& chance) {
     return data;
 }
 
-TEST_CASE("every row does the same in the interpreter and as IR", "[ir]") {
+TEST_CASE("checklist 21, seen 8: every row does the same in the interpreter and as IR", "[ir]") {
     const auto engines = std::make_unique<Engines>();
     Chance chance{1};
     const HartState reset = engines->reset_state();
@@ -259,7 +259,7 @@ TEST_CASE("illegal words do the same in the interpreter and as IR", "[ir]") {
 }
 
 // SC succeeds only after LR, which one instruction at a time never shows.
-TEST_CASE("a reservation is the same in the interpreter and as IR", "[ir]") {
+TEST_CASE("seen 30: a reservation is the same in the interpreter and as IR", "[ir]") {
     const auto engines = std::make_unique<Engines>();
     Chance chance{4};
     const HartState reset = engines->reset_state();
@@ -280,7 +280,7 @@ TEST_CASE("a reservation is the same in the interpreter and as IR", "[ir]") {
 }
 
 // --- the evaluator's integers against results written down
-TEST_CASE("the evaluator's division follows the table", "[ir]") {
+TEST_CASE("checklist 5, seen 8: the evaluator's division follows the table", "[ir]") {
     constexpr u64 kMinus1 = ~u64{0}, kMost = u64{1} << 63;
     CHECK(evaluate_integer(IrOp::Div, 7, 0) == kMinus1);
     CHECK(evaluate_integer(IrOp::Rem, 7, 0) == 7);

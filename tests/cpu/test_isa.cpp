@@ -160,7 +160,7 @@ TEST_CASE("compressed instructions are their expansions", "[isa]") {
     check({0x9d71, Op::ADD_UW, {.rd = 10, .rs1 = 10}});
 }
 
-TEST_CASE("reserved compressed encodings are illegal", "[isa]") {
+TEST_CASE("checklist 3, seen 1 and 3: reserved compressed encodings are illegal", "[isa]") {
     check_illegal(0x0000);
     check_illegal(0xffff'0000);
     check_illegal(0x0008);  // c.addi4spn a0,sp,0
@@ -175,7 +175,7 @@ TEST_CASE("reserved compressed encodings are illegal", "[isa]") {
     check_illegal(0xffff'ffff);
 }
 
-TEST_CASE("hints do nothing", "[isa]") {
+TEST_CASE("checklist 3, seen 3: hints do nothing", "[isa]") {
     check({0x0001, Op::ADDI, {}});                            // c.nop
     check({0x0005, Op::ADDI, {.imm = 1}});                    // c.nop 1
     check({0x0501, Op::ADDI, {.rd = 10, .rs1 = 10}});         // c.addi a0,0
@@ -191,7 +191,7 @@ TEST_CASE("hints do nothing", "[isa]") {
     check({0x6781, Op::MOP_R, {}});                           // c.mop.15
 }
 
-TEST_CASE("encodings that emulators get wrong", "[isa]") {
+TEST_CASE("checklist 7, 8, seen 4, 5, 11, 13 and 17: encodings that emulators get wrong", "[isa]") {
     check({0x0005'0567, Op::JALR, {.rd = 10, .rs1 = 10}});
     // Shift amounts of word shifts have five bits, those of slli.uw six.
     check({0x01f5'151b, Op::SLLIW, {.rd = 10, .rs1 = 10, .imm = 31}});
@@ -297,7 +297,7 @@ TEST_CASE("effects are those of the semantics", "[isa]") {
     CHECK_FALSE(ends_block(Op::FENCE));
 }
 
-TEST_CASE("fli constants are the values of the table", "[isa]") {
+TEST_CASE("checklist 16, seen 24: fli constants are the values of the table", "[isa]") {
     const double values[32]{-1.0,   0,   0x1p-16, 0x1p-15, 0x1p-8, 0x1p-7, 0.0625, 0.125, 0.25, 0.3125, 0.375,
                             0.4375, 0.5, 0.625,   0.75,    0.875,  1.0,    1.25,   1.5,   1.75, 2.0,    2.5,
                             3.0,    4.0, 8.0,     16.0,    128.0,  256.0,  32768,  65536, 0,    0};

@@ -71,7 +71,7 @@ TEST_CASE("seen 43: ecall names its mode and has no tval") {
     }
 }
 
-TEST_CASE("35: ebreak's tval is its pc, of both lengths") {
+TEST_CASE("checklist 35: ebreak's tval is its pc, of both lengths") {
     for (const unsigned bytes : {2u, 4u}) {
         FakeCpu f;
         f.cpu.s.pc = 0x8000'0002;
@@ -82,7 +82,8 @@ TEST_CASE("35: ebreak's tval is its pc, of both lengths") {
     }
 }
 
-TEST_CASE("26 and seen 38: xret, wfi and fences are illegal exactly where modes, TSR, TW and TVM say") {
+TEST_CASE(
+    "checklist 26, seen 38: xret, wfi and fences are illegal exactly where modes, TSR, TW and TVM say") {
     for (const Privilege mode : kPrivileges)
         for (const u64 status : {u64{0}, mstatus::kTsr, mstatus::kTw, mstatus::kTvm}) {
             CHECK(illegal(system::mret, mode, status) == (mode != M));
@@ -99,7 +100,7 @@ TEST_CASE("26 and seen 38: xret, wfi and fences are illegal exactly where modes,
         }
 }
 
-TEST_CASE("26, 39 and seen 36: mret pops to MPP, clears MPRV below M, leaves MPP at U") {
+TEST_CASE("checklist 26, 39, seen 36: mret pops to MPP, clears MPRV below M, leaves MPP at U") {
     for (const Privilege to : kPrivileges)
         for (const bool mpie : {false, true}) {
             FakeCpu f;
@@ -120,7 +121,7 @@ TEST_CASE("26, 39 and seen 36: mret pops to MPP, clears MPRV below M, leaves MPP
         }
 }
 
-TEST_CASE("26, 39 and seen 36: sret pops to SPP from S and from M, clears MPRV") {
+TEST_CASE("checklist 26, 39, seen 36: sret pops to SPP from S and from M, clears MPRV") {
     for (const Privilege from : {S, M})
         for (const bool spp : {false, true})
             for (const bool spie : {false, true}) {
@@ -140,7 +141,8 @@ TEST_CASE("26, 39 and seen 36: sret pops to SPP from S and from M, clears MPRV")
             }
 }
 
-TEST_CASE("40 and seen 39: wfi waits unless something enabled is pending, whatever the global enables") {
+TEST_CASE(
+    "checklist 40, seen 39: wfi waits unless something enabled is pending, whatever the global enables") {
     for (const Privilege mode : {S, M})
         for (const u64 deleg : {u64{0}, u64{0x2222}})
             for (const u64 line : {u64{0}, u64{1} << 7, u64{1} << 9}) {
@@ -169,7 +171,7 @@ TEST_CASE("pause and wrs give way without waiting") {
     }
 }
 
-TEST_CASE("46, 47 and seen 63: fences by address and ASID, globals, superpages, ASID 0") {
+TEST_CASE("checklist 46, 47, seen 63: fences by address and ASID, globals, superpages, ASID 0") {
     for (const SystemFunction function : {system::sfence_vma, system::sinval_vma}) {
         const auto after = [&](u8 rs1, u64 vaddr, u8 rs2, u64 asid) {
             Held h;
@@ -194,7 +196,7 @@ TEST_CASE("46, 47 and seen 63: fences by address and ASID, globals, superpages, 
     }
 }
 
-TEST_CASE("53: fence.i matters between harts on threads only") {
+TEST_CASE("checklist 53: fence.i matters between harts on threads only") {
     FakeCpu f;
     f.run(system::fence_i);
     CHECK(f.engine.code_changes == 0);

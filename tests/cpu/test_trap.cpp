@@ -29,7 +29,7 @@ void prepare(FakeCpu& f, Privilege mode) {
 u64 mpp(const FakeCpu& f) { return f.cpu.s.mstatus >> 11 & 3; }
 }  // namespace
 
-TEST_CASE("28 and seen 40: every cause goes where medeleg says, and from M never down") {
+TEST_CASE("checklist 28, seen 40: every cause goes where medeleg says, and from M never down") {
     for (const Privilege mode : kPrivileges)
         for (unsigned cause = 0; cause < 16; ++cause)
             for (const bool delegated : {false, true})
@@ -61,7 +61,7 @@ TEST_CASE("28 and seen 40: every cause goes where medeleg says, and from M never
                 }
 }
 
-TEST_CASE("27 and seen 35: vectored mode is for interrupts only") {
+TEST_CASE("checklist 27, seen 35: vectored mode is for interrupts only") {
     FakeCpu f;
     prepare(f, Privilege::User);
     f.cpu.s.mtvec |= 1;
@@ -83,7 +83,7 @@ TEST_CASE("27 and seen 35: vectored mode is for interrupts only") {
     CHECK(f.cpu.s.stval == 0);
 }
 
-TEST_CASE("28, 29 and seen 41: what is taken, for all pending sets, delegations, enables and modes") {
+TEST_CASE("checklist 28, 29, seen 41: what is taken, for all pending sets, delegations, enables and modes") {
     constexpr unsigned order[] = {11, 3, 7, 9, 1, 5, 13};  // decreasing priority
     constexpr unsigned lower[] = {1, 5, 9, 13};
     FakeCpu f;
@@ -123,7 +123,7 @@ TEST_CASE("28, 29 and seen 41: what is taken, for all pending sets, delegations,
                 }
 }
 
-TEST_CASE("29: only what mie enables is taken, tval is 0, waiting ends") {
+TEST_CASE("checklist 29: only what mie enables is taken, tval is 0, waiting ends") {
     FakeCpu f;
     prepare(f, Privilege::User);
     f.cpu.s.mtval = 0x55;
@@ -138,7 +138,7 @@ TEST_CASE("29: only what mie enables is taken, tval is 0, waiting ends") {
     CHECK_FALSE(take_interrupt(f.cpu));  // MIE is clear now
 }
 
-TEST_CASE("30 and seen 42: SEIP reads the OR, its read-modify-write touches the bit only") {
+TEST_CASE("checklist 30, seen 42: SEIP reads the OR, its read-modify-write touches the bit only") {
     FakeCpu f;
     f.cpu.lines = kSeip;
     CHECK((f.read(mip_) & kSeip) != 0);
@@ -155,7 +155,7 @@ TEST_CASE("30 and seen 42: SEIP reads the OR, its read-modify-write touches the 
     CHECK((f.read(mip_) & kSeip) == 0);
 }
 
-TEST_CASE("30 and seen 42: MEIP, MTIP and MSIP are read-only; SSIP survives unrelated writes") {
+TEST_CASE("checklist 30, seen 42: MEIP, MTIP and MSIP are read-only; SSIP survives unrelated writes") {
     FakeCpu f;
     f.cpu.lines = 1 << 11 | 1 << 7 | 1 << 3;
     f.write(mip_, 0);
@@ -171,7 +171,7 @@ TEST_CASE("30 and seen 42: MEIP, MTIP and MSIP are read-only; SSIP survives unre
     CHECK((f.cpu.lines & kSsip) == 0);
 }
 
-TEST_CASE("30 and seen 42: sip and sie show delegated bits only; SSIP and LCOFIP are writable there") {
+TEST_CASE("checklist 30, seen 42: sip and sie show delegated bits only; SSIP and LCOFIP are writable there") {
     FakeCpu f;
     f.write(mie, 0x2aaa);
     f.write(mip_, 0x2222);
@@ -195,7 +195,7 @@ TEST_CASE("30 and seen 42: sip and sie show delegated bits only; SSIP and LCOFIP
     CHECK(f.read(mip_) == (kSsip | kLcofip));
 }
 
-TEST_CASE("30, 31 and seen 51: STIP is software's without STCE and the comparator's with it") {
+TEST_CASE("checklist 30, 31, seen 51: STIP is software's without STCE and the comparator's with it") {
     FakeCpu f;
     f.set(mip_, kStip);
     CHECK((f.read(mip_) & kStip) != 0);
@@ -225,7 +225,8 @@ TEST_CASE("30, 31 and seen 51: STIP is software's without STCE and the comparato
     CHECK((f.read(mip_) & kStip) == 0);
 }
 
-TEST_CASE("31: a stimecmp beyond what nanoseconds can say plans nothing, the last that can is planned") {
+TEST_CASE(
+    "checklist 31: a stimecmp beyond what nanoseconds can say plans nothing, the last that can is planned") {
     FakeCpu f;
     f.write(menvcfg, envcfg::kStce);
     f.write(stimecmp, kOnes / 100);
@@ -238,7 +239,7 @@ TEST_CASE("31: a stimecmp beyond what nanoseconds can say plans nothing, the las
     CHECK((f.read(mip_) & kStip) != 0);
 }
 
-TEST_CASE("39: nested traps stack MPIE and SPIE") {
+TEST_CASE("checklist 39: nested traps stack MPIE and SPIE") {
     FakeCpu f;
     prepare(f, Privilege::User);
     f.cpu.s.medeleg = 1 << 8;
@@ -257,7 +258,7 @@ TEST_CASE("39: nested traps stack MPIE and SPIE") {
     CHECK((f.cpu.s.mstatus & (mstatus::kSie | mstatus::kMie)) == (mstatus::kSie | mstatus::kMie));
 }
 
-TEST_CASE("38, seen 37: regimes for every privilege, MPRV, MPP, SUM and MXR") {
+TEST_CASE("checklist 38, seen 37: regimes for every privilege, MPRV, MPP, SUM and MXR") {
     FakeCpu f;
     constexpr u64 satp = u64{9} << 60 | 0x80000;
     f.cpu.s.satp = satp;

@@ -15,7 +15,7 @@ struct Timer {
 constexpr u64 kMtimecmp = 0x4000, kMtime = 0xbff8;
 }  // namespace
 
-TEST_CASE("65: mtime and mtimecmp are there whole and in 32-bit halves") {
+TEST_CASE("checklist 65, seen 73: mtime and mtimecmp are there whole and in 32-bit halves") {
     Timer t;
     t.port.time = 0x1'2345'6789'00;  // 100 ns a tick
     const u64 ticks = t.port.time / 100;
@@ -34,7 +34,7 @@ TEST_CASE("65: mtime and mtimecmp are there whole and in 32-bit halves") {
     CHECK(get(*t.device, kMtime, 8) >= 44);
 }
 
-TEST_CASE("65: MTIP is a level that follows mtimecmp") {
+TEST_CASE("checklist 65: MTIP is a level that follows mtimecmp") {
     Timer t;
     put(*t.device, kMtimecmp, 1000, 8);
     CHECK_FALSE(t.port.line(0, 7));
@@ -57,7 +57,7 @@ TEST_CASE("65: MTIP is a level that follows mtimecmp") {
     CHECK_FALSE(t.port.line(0, 7));
 }
 
-TEST_CASE("65: msip is one bit, and other sizes and harts do not disturb") {
+TEST_CASE("checklist 65, seen 73: msip is one bit, and other sizes and harts do not disturb") {
     Timer t;
     put(*t.device, 4, 0xffff'ffff);
     CHECK(t.port.line(1, 3));
@@ -76,7 +76,7 @@ TEST_CASE("65: msip is one bit, and other sizes and harts do not disturb") {
     CHECK(get(*t.device, 0xc000) == 0);
 }
 
-TEST_CASE("65: SSWI sends an edge and keeps nothing") {
+TEST_CASE("checklist 65: SSWI sends an edge and keeps nothing") {
     FakePort port;
     const auto device = aclint_sswi()(port);
     put(*device, 4, 0);

@@ -198,7 +198,7 @@ struct Board {
 };
 }  // namespace
 
-TEST_CASE("67: a reset gives a machine equal to a new one, with disks kept") {
+TEST_CASE("checklist 67: a reset gives a machine equal to a new one, with disks kept") {
     Board board;
     const u64 fresh = board.machine.hash();
     CHECK(Board().machine.hash() == fresh);

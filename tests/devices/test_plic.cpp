@@ -21,7 +21,7 @@ struct Controller {
 };
 }  // namespace
 
-TEST_CASE("64: claim returns the highest priority, the lowest id on ties") {
+TEST_CASE("checklist 64, seen 74: claim returns the highest priority, the lowest id on ties") {
     Controller c;
     for (u32 source : {3, 10, 40, 95}) c.priority(source, source == 40 ? 5 : 2);
     for (u32 word : {0, 1, 2}) c.enable(1, word, ~0u);
@@ -32,7 +32,8 @@ TEST_CASE("64: claim returns the highest priority, the lowest id on ties") {
     CHECK_FALSE(c.port.line(0, S));
 }
 
-TEST_CASE("64: a claim gates the source until completion, and a level source pends again after it") {
+TEST_CASE(
+    "checklist 64: a claim gates the source until completion, and a level source pends again after it") {
     Controller c;
     c.priority(10, 1);
     c.enable(0, 0, 1 << 10);
@@ -54,7 +55,7 @@ TEST_CASE("64: a claim gates the source until completion, and a level source pen
     CHECK_FALSE(c.port.line(0, M));
 }
 
-TEST_CASE("64: completion by a context that has the source not enabled is ignored") {
+TEST_CASE("checklist 64: completion by a context that has the source not enabled is ignored") {
     Controller c;
     c.priority(7, 1);
     c.enable(0, 0, 1 << 7);
@@ -72,7 +73,7 @@ TEST_CASE("64: completion by a context that has the source not enabled is ignore
     CHECK(c.pending(0) == 1 << 7);
 }
 
-TEST_CASE("64: priority 0 never interrupts, and the threshold is strict") {
+TEST_CASE("checklist 64: priority 0 never interrupts, and the threshold is strict") {
     Controller c;
     c.enable(2, 0, 1 << 5);
     c.device->set_source(5, true);

@@ -32,7 +32,7 @@ TEST_CASE("a snapshot of a machine with another ROM is refused") {
     CHECK_THROWS_AS(load_into(*longer, image), ArchiveError);
 }
 
-TEST_CASE("67: the finisher powers off with its code, or restarts") {
+TEST_CASE("checklist 67: the finisher powers off with its code, or restarts") {
     FakePort port;
     const auto device = finisher()(port);
     put(*device, 0, 0);

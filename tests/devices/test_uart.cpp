@@ -34,7 +34,7 @@ struct Port {
 };
 }  // namespace
 
-TEST_CASE("63: THR-empty interrupt is raised on enabling and cleared by reading IIR") {
+TEST_CASE("checklist 63: THR-empty interrupt is raised on enabling and cleared by reading IIR") {
     Port p;
     CHECK(p.in(IIR) == 0x01);
     p.out(IER, 2);
@@ -53,7 +53,7 @@ TEST_CASE("63: THR-empty interrupt is raised on enabling and cleared by reading 
     CHECK(p.sink.text == "x");
 }
 
-TEST_CASE("63: FIFO reset bits clear themselves and the enable bit shows in IIR") {
+TEST_CASE("checklist 63: FIFO reset bits clear themselves and the enable bit shows in IIR") {
     Port p;
     p.out(FCR, 0x07);
     CHECK(p.in(IIR) == 0xc1);
@@ -67,7 +67,7 @@ TEST_CASE("63: FIFO reset bits clear themselves and the enable bit shows in IIR"
     CHECK(p.in(RBR) == 'a');  // a reset that repeated itself would have taken it back
 }
 
-TEST_CASE("63: DLAB aliases the data and interrupt-enable registers") {
+TEST_CASE("checklist 63: DLAB aliases the data and interrupt-enable registers") {
     Port p;
     p.out(IER, 5);
     p.set_divisor(0x1234);
@@ -80,7 +80,7 @@ TEST_CASE("63: DLAB aliases the data and interrupt-enable registers") {
     CHECK(p.in(LCR) == 0x80);
 }
 
-TEST_CASE("63: LSR error bits clear on reading, and interrupt above all else") {
+TEST_CASE("checklist 63: LSR error bits clear on reading, and interrupt above all else") {
     Port p;
     p.out(MCR, 0x10);
     p.out(IER, 0x0f);
@@ -94,7 +94,7 @@ TEST_CASE("63: LSR error bits clear on reading, and interrupt above all else") {
     CHECK(p.sink.text.empty());
 }
 
-TEST_CASE("63: a byte below the trigger level interrupts after four characters of silence") {
+TEST_CASE("checklist 63: a byte below the trigger level interrupts after four characters of silence") {
     Port p;
     p.set_divisor(2);  // 115200: 86.8 us a character
     p.out(FCR, 0x81);  // trigger 8

@@ -98,7 +98,7 @@ void play(Driver& driver, std::mt19937_64& random, unsigned queues) {
 }
 }  // namespace
 
-TEST_CASE("66: garbage rings do no harm to any virtio device") {
+TEST_CASE("checklist 66: garbage rings do no harm to any virtio device") {
     CountingSink sink;
     for (const auto& [name, make] : every_device(sink)) {
         if (name.find("virtio") == std::string::npos) continue;

@@ -21,7 +21,7 @@ struct Rig {
 };
 }  // namespace
 
-TEST_CASE("66: the registers are those of version 2") {
+TEST_CASE("checklist 66: the registers are those of version 2") {
     Rig r;
     CHECK(r.driver.reg(0x00) == 0x7472'6976);
     CHECK(r.driver.reg(0x04) == 2);
@@ -47,7 +47,7 @@ TEST_CASE("66: the registers are those of version 2") {
     CHECK(r.driver.reg(0x40) == 0);
 }
 
-TEST_CASE("66: feature bits that were not offered are not accepted") {
+TEST_CASE("checklist 66: feature bits that were not offered are not accepted") {
     Rig r;
     const u64 offered = r.driver.offered();
     CHECK(r.driver.negotiate(offered));
@@ -63,7 +63,7 @@ TEST_CASE("66: feature bits that were not offered are not accepted") {
     CHECK(r.driver.reg(Driver::kStatus) == 3);
 }
 
-TEST_CASE("66: features are settled once FEATURES_OK is set, and status bits only add up") {
+TEST_CASE("checklist 66: features are settled once FEATURES_OK is set, and status bits only add up") {
     Rig r;
     CHECK(r.driver.negotiate(Driver::kVersion1));
     r.driver.reg(Driver::kDriverFeaturesSel, 0);
@@ -76,7 +76,7 @@ TEST_CASE("66: features are settled once FEATURES_OK is set, and status bits onl
     CHECK(r.driver.reg(Driver::kStatus) == 0);
 }
 
-TEST_CASE("66: queue sizes and addresses are checked") {
+TEST_CASE("checklist 66: queue sizes and addresses are checked") {
     Rig r;
     CHECK(r.driver.negotiate(r.driver.offered()));
     r.driver.set_up(0, 8);
@@ -133,7 +133,7 @@ TEST_CASE("nothing happens before DRIVER_OK, and what waits then is served") {
     CHECK(r.driver.collect());
 }
 
-TEST_CASE("66: without event indices the driver's flag suppresses interrupts") {
+TEST_CASE("checklist 66: without event indices the driver's flag suppresses interrupts") {
     Rig r;
     r.driver.start(8);
     r.driver.store(r.driver.rings[0].avail, u16{1});
@@ -149,7 +149,7 @@ TEST_CASE("66: without event indices the driver's flag suppresses interrupts") {
     CHECK(r.port.irq);
 }
 
-TEST_CASE("66: event indices work both ways, across their wrap") {
+TEST_CASE("checklist 66: event indices work both ways, across their wrap") {
     Rig r;
     r.driver.start(8, 1, 0);
     for (u32 i = 0; i < 70'000; ++i) {
@@ -165,7 +165,7 @@ TEST_CASE("66: event indices work both ways, across their wrap") {
     }
 }
 
-TEST_CASE("66: a batch interrupts when it passes the event, wherever that lies in it") {
+TEST_CASE("checklist 66: a batch interrupts when it passes the event, wherever that lies in it") {
     Rig r;
     r.driver.start(16, 1, 0);
     for (u16 start = 0; start < 400; start = static_cast<u16>(start + 5)) {
@@ -180,7 +180,7 @@ TEST_CASE("66: a batch interrupts when it passes the event, wherever that lies i
     }
 }
 
-TEST_CASE("66: indirect tables work, and indirect inside indirect is refused") {
+TEST_CASE("checklist 66: indirect tables work, and indirect inside indirect is refused") {
     Rig r;
     r.driver.start(8);
     r.driver.submit_indirect(0, {{r.buffer, 16, true}, {r.buffer + 64, 16, true}});
@@ -241,7 +241,7 @@ auto one(u64 address, u32 length, u16 flags, u16 next = 0) {
 }
 }  // namespace
 
-TEST_CASE("66: wild rings ask for a reset and do no harm") {
+TEST_CASE("checklist 66: wild rings ask for a reset and do no harm") {
     constexpr u16 W = Driver::kWrite, N = Driver::kNext, I = Driver::kIndirectFlag;
     CHECK_FALSE(breaks(one(0x8010'0000, 8, W)));
     CHECK_FALSE(breaks(one(0, 0, W)));             // zero length: nothing there to check
@@ -285,7 +285,7 @@ TEST_CASE("a descriptor that points at the rings themselves is read once and doe
     CHECK_FALSE(r.driver.broken());
 }
 
-TEST_CASE("66: a reset with requests in flight forgets them") {
+TEST_CASE("checklist 66: a reset with requests in flight forgets them") {
     FakePort port;
     const auto disk = std::make_shared<MemoryDisk>(1 << 20);
     const auto device = virtio_block(disk)(port);

@@ -128,7 +128,7 @@ TEST_CASE("pmp_uniform_equals_one_entry_deciding_all_bytes_of_the_frame") {
     CHECK(uniform > 100);
 }
 
-TEST_CASE("36: the smepmp truth table holds for every LRWX, mode and access") {
+TEST_CASE("checklist 36: the smepmp truth table holds for every LRWX, mode and access") {
     for (unsigned lrwx = 0; lrwx < 16; ++lrwx)
         for (const Access access : kAccesses)
             for (const Privilege mode : kModes) {
@@ -142,7 +142,7 @@ TEST_CASE("36: the smepmp truth table holds for every LRWX, mode and access") {
             }
 }
 
-TEST_CASE("36: mseccfg MML and MMWP are sticky, RLB stays clear once an entry is locked") {
+TEST_CASE("checklist 36: mseccfg MML and MMWP are sticky, RLB stays clear once an entry is locked") {
     PmpRegisters r;
     CHECK(pmp::write_mseccfg(r, 16, ~u64{0}));
     CHECK(r.mseccfg == (MML | MMWP | RLB));
@@ -159,7 +159,7 @@ TEST_CASE("36: mseccfg MML and MMWP are sticky, RLB stays clear once an entry is
     CHECK(r.mseccfg == RLB);
 }
 
-TEST_CASE("36: MML refuses new locked rules that M may execute, unless RLB") {
+TEST_CASE("checklist 36: MML refuses new locked rules that M may execute, unless RLB") {
     for (unsigned lrwx = 0; lrwx < 16; ++lrwx) {
         const u8 cfg = static_cast<u8>((lrwx & 8 ? L : 0) | (lrwx & 4 ? R : 0) | (lrwx & 2 ? W : 0) |
                                        (lrwx & 1 ? X : 0) | NAPOT);
@@ -174,7 +174,7 @@ TEST_CASE("36: MML refuses new locked rules that M may execute, unless RLB") {
     }
 }
 
-TEST_CASE("36: MML keeps M from executing where no rule matches, MMWP from all") {
+TEST_CASE("checklist 36: MML keeps M from executing where no rule matches, MMWP from all") {
     PmpRegisters r;
     r.mseccfg = MML;
     CHECK_FALSE(pmp::allows(r, 16, 0x8000'0000, 4, Access::Fetch, Privilege::Machine));
@@ -183,7 +183,7 @@ TEST_CASE("36: MML keeps M from executing where no rule matches, MMWP from all")
     CHECK_FALSE(pmp::allows(r, 16, 0x8000'0000, 4, Access::Load, Privilege::Machine));
 }
 
-TEST_CASE("37: TOR entry 0 begins at 0, an empty range matches nothing") {
+TEST_CASE("checklist 37: TOR entry 0 begins at 0, an empty range matches nothing") {
     PmpRegisters r = one(TOR | R, 0x400);
     CHECK(user_loads(r, 0));
     CHECK(user_loads(r, 0xffc));
@@ -195,7 +195,7 @@ TEST_CASE("37: TOR entry 0 begins at 0, an empty range matches nothing") {
     CHECK_FALSE(user_loads(r, 0x1000));
 }
 
-TEST_CASE("37: NAPOT covers the whole space, NA4 four bytes") {
+TEST_CASE("checklist 37: NAPOT covers the whole space, NA4 four bytes") {
     CHECK(user_loads(one(NAPOT | R, ~u64{0} >> 10), 0));
     CHECK(user_loads(one(NAPOT | R, ~u64{0} >> 10), (u64{1} << 56) - 8, 8));
     CHECK(user_loads(one(NA4 | R, 0x400), 0x1000));
@@ -203,7 +203,7 @@ TEST_CASE("37: NAPOT covers the whole space, NA4 four bytes") {
     CHECK_FALSE(user_loads(one(NA4 | R, 0x400), 0x1004));
 }
 
-TEST_CASE("37: the lowest entry that matches any byte decides, and must match all") {
+TEST_CASE("checklist 37: the lowest entry that matches any byte decides, and must match all") {
     PmpRegisters r = one(NA4 | R, 0x8000'000c >> 2);
     r.cfg[1] = NAPOT | R;
     r.addr[1] = ~u64{0} >> 10;
@@ -216,7 +216,7 @@ TEST_CASE("37: the lowest entry that matches any byte decides, and must match al
     CHECK(user_loads(r, 0x8000'0008, 8));
 }
 
-TEST_CASE("37 and seen 53: without a match M passes, S and U fail if there are entries; L binds M") {
+TEST_CASE("checklist 37, seen 53: without a match M passes, S and U fail if there are entries; L binds M") {
     const PmpRegisters none;
     for (const Access access : kAccesses) {
         CHECK(pmp::allows(none, 16, 0x8000'0000, 4, access, Privilege::Machine));

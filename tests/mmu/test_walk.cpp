@@ -178,7 +178,8 @@ TEST_CASE("walk_equals_a_naive_walk_and_leaves_the_same_tables") {
     CHECK(good > 3000);
 }
 
-TEST_CASE("41 and seen 57: addresses that are not canonical fault by page, without a look at the tables") {
+TEST_CASE(
+    "checklist 41, seen 57: addresses that are not canonical fault by page, without a look at the tables") {
     for (const u64 mode : {u64{8}, u64{9}, u64{10}}) {
         const u64 top = u64{1} << (38 + 9 * (mode - 8));
         for (const Access access : kAccesses)
@@ -195,7 +196,7 @@ TEST_CASE("41 and seen 57: addresses that are not canonical fault by page, witho
     }
 }
 
-TEST_CASE("42 and seen 58: every reserved combination is a page fault of each kind") {
+TEST_CASE("checklist 42, seen 58: every reserved combination is a page fault of each kind") {
     Regime with_pbmt = regime(8);
     with_pbmt.pbmt = true;
     for (const Access access : kAccesses) {
@@ -216,7 +217,7 @@ TEST_CASE("42 and seen 58: every reserved combination is a page fault of each ki
     }
 }
 
-TEST_CASE("42 and seen 59: a misaligned superpage faults at each level") {
+TEST_CASE("checklist 42, seen 59: a misaligned superpage faults at each level") {
     for (unsigned level = 1; level <= 2; ++level)
         for (unsigned b = 0; b < 9 * level; ++b) {
             const u64 leaf = (to(u64{1} << 40) | V | R | W | X | A | D) | u64{1} << (10 + b);
@@ -228,7 +229,7 @@ TEST_CASE("42 and seen 59: a misaligned superpage faults at each level") {
     CHECK(big.page_shift == 30);
 }
 
-TEST_CASE("43 and seen 64: Svnapot is 64 KiB only, at level 0, its low bits from the address") {
+TEST_CASE("checklist 43, seen 64: Svnapot is 64 KiB only, at level 0, its low bits from the address") {
     for (u64 low = 0; low < 16; ++low) {
         const u64 leaf = to(0x9000'0000 | low << 12) | V | R | A | N;
         for (u64 page = 0; page < 16; ++page) {
@@ -245,7 +246,7 @@ TEST_CASE("43 and seen 64: Svnapot is 64 KiB only, at level 0, its low bits from
     CHECK(faults(to(u64{1} << 40 | 8 << 12) | V | R | A | N, Access::Load, regime(8), 1));
 }
 
-TEST_CASE("44 and seen 60: Svade faults for A and D, Svadu sets them and D only for stores") {
+TEST_CASE("checklist 44, seen 60: Svade faults for A and D, Svadu sets them and D only for stores") {
     for (const u64 marks : {u64{0}, A, D, A | D})
         for (const Access access : kAccesses) {
             const u64 leaf = (kLeaf & ~(A | D)) | marks;
@@ -266,7 +267,7 @@ TEST_CASE("44 and seen 60: Svade faults for A and D, Svadu sets them and D only 
 }
 
 TEST_CASE(
-    "44: an entry that changes under the update is read again; one that cannot be stored is an access fault") {
+    "checklist 44: an entry that changes under the update is read again; one that cannot be stored is an access fault") {
     Regime hardware = regime(8);
     hardware.hardware_ad = true;
     const u64 at = kRoot + 0x2000 + 8, fresh = kLeaf & ~(A | D);
@@ -287,7 +288,7 @@ TEST_CASE(
     CHECK(walk(hardware, 0x1234, Access::Store, already).fault == Fault::None);
 }
 
-TEST_CASE("45, seen 61 and 65: U, SUM and MXR for each privilege and access") {
+TEST_CASE("checklist 45, seen 61 and 65: U, SUM and MXR for each privilege and access") {
     for (const bool user_page : {false, true})
         for (const bool sum : {false, true})
             for (const bool mxr : {false, true})
@@ -306,14 +307,14 @@ TEST_CASE("45, seen 61 and 65: U, SUM and MXR for each privilege and access") {
                     }
 }
 
-TEST_CASE("47: G in a pointer or a leaf makes the mapping global") {
+TEST_CASE("checklist 47: G in a pointer or a leaf makes the mapping global") {
     CHECK_FALSE(sv39(mapped(0x1234, kLeaf), Access::Load).global);
     CHECK(sv39(mapped(0x1234, kLeaf | G), Access::Load).global);
     CHECK(sv39(mapped(0x1234, kLeaf, 0, V | G), Access::Load).global);
 }
 
 TEST_CASE(
-    "51, seen 55 and 62: tables that cannot be read are an access fault, at every level and of every kind") {
+    "checklist 51, seen 55 and 62: tables that cannot be read are an access fault, at every level and of every kind") {
     for (const Access access : kAccesses)
         for (u64 page = 0; page < 3; ++page) {
             Tables t = mapped(0x1234, kLeaf);
