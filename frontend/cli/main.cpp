@@ -18,17 +18,22 @@ namespace {
 #define HARTLINE_VERSION "0.1"
 #endif
 
-std::vector<std::string> verbs() { return {"run", "isa", "help"}; }
+std::vector<std::string> verbs() { return {"run", "isa", "fuzz", "help"}; }
 
 int help(std::span<const std::string> about) {
     if (!about.empty() && about[0] == "run") {
         std::cout << run_help();
         return 0;
     }
+    if (!about.empty() && about[0] == "fuzz") {
+        std::cout << fuzz_help();
+        return 0;
+    }
     std::cout << "Hartline " HARTLINE_VERSION ": a RISC-V machine in a program.\n"
                  "\n"
                  "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
                  "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
+                 "  hartline fuzz                  random programs, here and on another emulator, compared\n"
                  "  hartline help run              all options of run, with examples\n"
                  "  hartline --version\n"
                  "\n"
@@ -45,6 +50,7 @@ int dispatch(std::span<const std::string> arguments) {
     const auto rest = arguments.subspan(1);
     if (verb == "run") return verb_run(rest);
     if (verb == "isa") return verb_isa(rest);
+    if (verb == "fuzz") return verb_fuzz(rest);
     if (verb == "help" || verb == "--help" || verb == "-h") return help(rest);
     if (verb == "--version") {
         std::cout << "hartline " HARTLINE_VERSION "\n";

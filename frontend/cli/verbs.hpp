@@ -6,5 +6,7 @@
 namespace hartline {
 int verb_run(std::span<const std::string> arguments);  // run.cpp
 int verb_isa(std::span<const std::string> arguments);  // isa.cpp
+int verb_fuzz(std::span<const std::string> arguments);  // fuzz.cpp
+std::string fuzz_help();                               // fuzz.cpp
 std::string run_help();                                // run.cpp
 }  // namespace hartline
