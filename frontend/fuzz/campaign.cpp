@@ -46,7 +46,7 @@ Comparison compare(const Engine& against, const Program& program, const std::vec
     write_file(folder + "/program.elf", build(program, keep));
     Comparison result;
     result.ours = run_program({}, folder, bounds);
-    result.theirs = run_program(against, folder, bounds);
+    if (result.ours.finished) result.theirs = run_program(against, folder, bounds);
     return result;
 }
 
@@ -77,7 +77,8 @@ std::string kept_at(const Campaign& campaign, const Recipe& recipe, const char* 
 
 bool shrink_and_keep(const Campaign& campaign, const Program& program, const std::string& folder, const Report& report) {
     Bounds bounds;
-    bounds.seconds = 3;
+    bounds.seconds = 2;
+    bounds.instructions = 2'000'000 + program.recipe.length * 10;
     const auto fails = [&](const Program& tried, const std::vector<bool>& keep) {
         const Comparison c = compare(campaign.against, tried, keep, folder, bounds);
         return c.ours.finished && c.theirs.finished && !c.same();

@@ -10,6 +10,10 @@ constexpr std::array kNotInQemu{Extension::Zfa,    Extension::Zacas,  Extension:
                                 Extension::Zicond, Extension::Zicbom, Extension::Zicboz, Extension::Zimop,
                                 Extension::Zcmop,  Extension::Zawrs};
 
+bool is_missing(Extension extension) {
+    return std::find(kNotInQemu.begin(), kNotInQemu.end(), extension) != kNotInQemu.end();
+}
+
 constexpr u64 kStatusBits = 0x7c'0122;  // SIE, SPIE, SPP, SUM, MXR, TVM, TW, TSR
 constexpr std::array kProbes{
     CsrProbe{0x001, ~u64{0}, false}, CsrProbe{0x002, ~u64{0}, false}, CsrProbe{0x003, ~u64{0}, false},
@@ -34,8 +38,11 @@ constexpr std::array kProbes{
 };
 }  // namespace
 
-bool knows(Dialect dialect, Extension extension) {
-    return dialect != Dialect::Qemu || std::find(kNotInQemu.begin(), kNotInQemu.end(), extension) == kNotInQemu.end();
+// QEMU 7.2 gives another result than 32 where the low word is zero and the high one is not. Zbb, "Count Trailing Zero
+// Bits in Word", and Spike say 32.
+bool knows(Dialect dialect, const Row& row) {
+    return dialect != Dialect::Qemu || (row.op != Op::CTZW && !is_missing(row.extension));
 }
+bool knows(Dialect dialect, const CompressedRow& row) { return dialect != Dialect::Qemu || !is_missing(row.extension); }
 std::span<const CsrProbe> probes(Dialect) { return kProbes; }
 }  // namespace hartline::fuzz

@@ -6,7 +6,8 @@
 
 namespace hartline::fuzz {
 
-bool knows(Dialect dialect, Extension extension);
+bool knows(Dialect dialect, const Row& row);
+bool knows(Dialect dialect, const CompressedRow& row);
 
 // A CSR that programs write and read: `bits` are those that all implementations must agree on.
 struct CsrProbe {

@@ -28,9 +28,9 @@ const Effects& effects(Op op) { return kEffects[static_cast<std::size_t>(op)]; }
 
 Rows::Rows(Dialect dialect) {
     for (const Row& r : kIsa)
-        if (knows(dialect, r.extension)) sort(*this, r.op);
+        if (knows(dialect, r)) sort(*this, r.op);
     for (const CompressedRow& c : kCompressed) {
-        if (!knows(dialect, c.extension)) continue;
+        if (!knows(dialect, c)) continue;
         const Effects& e = effects(c.target);
         if (e.branches || c.mnemonic == "c.j")
             c_branches.push_back(&c);

@@ -20,6 +20,15 @@ u32 replacement(Writer& w, const Rows& rows) {
     const auto high = random_half(w, *w.random.of(rows.c_integer));
     return low && high ? u32{*low} | u32{*high} << 16 : encode(Op::ADDI, {});
 }
+bool may_fault(const Writer& w) {
+    const Category category = w.program.recipe.category;
+    return w.paged || category == Category::Pmp || category == Category::Paging || category == Category::Mixed;
+}
+// Spike stores byte by byte up to the one that faults ("Misaligned accesses": allowed), we look at both pages first.
+bool misaligned_stores(const Writer& w) { return w.program.recipe.dialect == Dialect::Qemu || !may_fault(w); }
+// QEMU 7.2 reports faults of atomics as those of loads.
+bool faulting_atomics(const Writer& w) { return w.program.recipe.dialect != Dialect::Qemu || !may_fault(w); }
+
 u32 access_word(Writer& w, Op op, u8 base, i32 offset) {
     const Row& r = row(op);
     Operands o = extract(r.format, random_word(w, op));
@@ -29,10 +38,13 @@ u32 access_word(Writer& w, Op op, u8 base, i32 offset) {
 }
 void accesses(Writer& w, const std::vector<Op>& from) {
     w.grouped([&] {
-        const u8 base = window_address(w, 0, 1);
+        const bool aligned = !misaligned_stores(w);
+        const u8 base = window_address(w, 0, aligned ? 16 : 1);
         for (u32 n = 1 + w.random.below(3); n-- > 0;) {
             w.use(base);
-            w.put(access_word(w, w.random.of(from), base, w.random.between(-16, 16)));
+            const Op op = w.random.of(from);
+            const i32 offset = w.random.between(-16, 16);
+            w.put(access_word(w, op, base, aligned && effects(op).stores ? offset & -8 : offset));
         }
         w.unuse();
     });
@@ -126,6 +138,7 @@ void access_fp(Writer& w, const Rows& rows) { accesses(w, rows.access_fp); }
 void compressed_access(Writer& w, const Rows& rows) {
     const auto half = random_half(w, *w.random.of(rows.c_access));
     if (!half) return;
+    if (!misaligned_stores(w)) return;
     const u8 base = *half % 4 == 2 ? kSp : Halfword{*half}.high();
     w.grouped([&] {
         w.put(Op::ADDI, {.rd = base, .rs1 = kPointer, .imm = window_offset(w) - (w.random.one_in(4) ? 0 : 256)});
@@ -133,10 +146,12 @@ void compressed_access(Writer& w, const Rows& rows) {
     });
 }
 
+// Always aligned: misaligned ones may be done, or raise one of two exceptions ("Atomic Memory Operations").
 void atomic(Writer& w, const Rows& rows) {
+    if (!faulting_atomics(w)) return integer(w, rows);
     w.grouped([&] {
         const Op op = w.random.of(rows.atomic);
-        const u8 base = window_address(w, 0, w.random.one_in(12) ? 1 : 16);
+        const u8 base = window_address(w, 0, 16);
         u32 word = random_word(w, op);
         word = (word & ~(u32{31} << 15)) | u32{base} << 15;
         if (op == Op::AMOCAS_Q && field(word, 11, 7) >= 28) word &= ~(u32{3} << 10);  // rd + 1 too is below x30
@@ -149,9 +164,10 @@ void atomic(Writer& w, const Rows& rows) {
 
 // A store conditional behind its load, or without one; nothing between them that could lose the reservation.
 void reserve(Writer& w, const Rows& rows) {
+    if (!faulting_atomics(w)) return integer(w, rows);
     w.grouped([&] {
         const bool wide = w.random.one_in(2);
-        const u8 base = window_address(w, 0, w.random.one_in(16) ? 1 : 8);
+        const u8 base = window_address(w, 0, 8);
         const i32 order = w.random.between(0, 3);
         w.use(base);
         w.put(wide ? Op::LR_D : Op::LR_W, {.rd = w.destination(), .rs1 = base, .imm = order});
@@ -164,10 +180,11 @@ void reserve(Writer& w, const Rows& rows) {
     });
 }
 
+// At a block's start: where it faults, any address of the block may be told.
 void cache_block(Writer& w, const Rows&) {
     if (w.program.recipe.dialect == Dialect::Qemu) return;
     constexpr std::array kOps{Op::CBO_ZERO, Op::CBO_CLEAN, Op::CBO_FLUSH, Op::CBO_INVAL};
-    w.grouped([&] { w.put(w.random.of(kOps), {.rs1 = window_address(w, 0, 1)}); });
+    w.grouped([&] { w.put(w.random.of(kOps), {.rs1 = window_address(w, 0, 64)}); });
 }
 
 // Replaces an instruction ahead, which may be that already when this runs again.

@@ -160,7 +160,7 @@ void modified_privilege(Writer& w, const Rows& rows) {
         const Op op = w.random.of(rows.access);
         Operands o = extract(row(op).format, random_word(w, op));
         o.rs1 = kPointer;
-        o.imm = w.random.between(-1536, 16);
+        o.imm = w.random.between(-1536, -8) & -8;
         w.put(op, o);
         w.li(kScratch, kMprv);
         csr(w, Op::CSRRC, 0, kMstatus, kScratch);
