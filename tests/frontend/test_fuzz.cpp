@@ -17,6 +17,7 @@
 
 using namespace hartline;
 using namespace hartline::fuzz;
+using hartline::test::TemporaryFolder;
 
 namespace {
 Recipe recipe(Category category, u64 seed, u64 length = 3000) {
@@ -123,7 +124,7 @@ TEST_CASE("reducing_leaves_what_fails", "[fuzz]") {
     const auto fails = [](const Program& p, const std::vector<bool>& keep) {
         bool multiplied = false;
         for (std::size_t i = 0; i < p.body.size(); ++i) {
-            if (!keep[i] || p.body[i].length != 4) continue;
+            if (!keep[i] || p.body[i].length != 4 || p.body[i].group != 0) continue;
             const Op op = decode(p.body[i].word).op;
             if (multiplied && op == Op::DIV) return true;
             multiplied = multiplied || op == Op::MUL;
