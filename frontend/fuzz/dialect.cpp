@@ -6,7 +6,7 @@
 namespace hartline::fuzz {
 namespace {
 // Debian's QEMU 7.2 has none of these.
-constexpr std::array kNotInQemu{Extension::Zfa,    Extension::Zacas,  Extension::Zabha, Extension::Zcb,
+constexpr std::array<Extension, 10> kNotInQemu{Extension::Zfa,    Extension::Zacas,  Extension::Zabha, Extension::Zcb,
                                 Extension::Zicond, Extension::Zicbom, Extension::Zicboz, Extension::Zimop,
                                 Extension::Zcmop,  Extension::Zawrs};
 
@@ -15,7 +15,7 @@ bool is_missing(Extension extension) {
 }
 
 constexpr u64 kStatusBits = 0x7c'0122;  // SIE, SPIE, SPP, SUM, MXR, TVM, TW, TSR
-constexpr std::array kProbes{
+constexpr std::array<CsrProbe, 21> kProbes{
     CsrProbe{0x001, ~u64{0}, false}, CsrProbe{0x002, ~u64{0}, false}, CsrProbe{0x003, ~u64{0}, false},
     CsrProbe{0x100, 0xc'0122, false},            // sstatus
     CsrProbe{0x140, ~u64{0}, false},             // sscratch

@@ -65,7 +65,7 @@ struct Symbol {
     const char* name;
     u64 value, bytes;
 };
-constexpr std::array kSymbols{Symbol{"tohost", kTohost, 8}, Symbol{"fromhost", kFromhost, 8},
+constexpr std::array<Symbol, 4> kSymbols{Symbol{"tohost", kTohost, 8}, Symbol{"fromhost", kFromhost, 8},
                               Symbol{"begin_signature", kSignature, 0},
                               Symbol{"end_signature", kSignature + kSignatureBytes, 0}};
 

@@ -177,7 +177,8 @@ void reserve(Writer& w, const Rows& rows) {
         const i32 order = w.random.between(0, 3);
         w.use(base);
         w.put(wide ? Op::LR_D : Op::LR_W, {.rd = w.destination(), .rs1 = base, .imm = order});
-        for (u32 n = w.random.below(4); n-- > 0;) integer(w, rows);
+        // No hints: Spike gives the reservation up at a wrs.
+        for (u32 n = w.random.below(4); n-- > 0;) w.put(random_word(w, w.random.of(rows.integer)));
         const u8 source = w.source();
         w.put(wide ? Op::SC_D : Op::SC_W, {.rd = w.destination(), .rs1 = base, .rs2 = source, .imm = order});
         if (w.random.one_in(4))  // there is no reservation any more
