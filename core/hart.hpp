@@ -51,7 +51,7 @@ public:
     virtual void reset() = 0;
     virtual void describe(Archive& archive) = 0;
     virtual void drop_derived() = 0;  // TLB, decoded blocks: a guest never notices
-    // Another hart's turn begins: a reservation (LR) does not outlive it.
+    // The turn of another hart begins: a reservation (LR) does not outlive it.
     virtual void turn_ended() = 0;
     // Derived state about a frame of RAM is stale: its decoded code, or its host address.
     virtual void code_changed(u64 frame) = 0;

@@ -188,7 +188,7 @@ bool Machine::all_waiting() const {
 }
 
 void Machine::end_turn() {
-    harts_[s_.turn_hart].hart->turn_ended();
+    if (harts() > 1) harts_[s_.turn_hart].hart->turn_ended();
     s_.turn_hart = (s_.turn_hart + 1) % harts();
     s_.turn_left = config_.turn;
 }

@@ -18,32 +18,31 @@ namespace {
 #define HARTLINE_VERSION "0.1"
 #endif
 
-std::vector<std::string> verbs() { return {"run", "test", "diff", "coverage", "isa", "help"}; }
+std::vector<std::string> verbs() { return {"run", "test", "diff", "fuzz", "coverage", "isa", "help"}; }
 
 int help(std::span<const std::string> about) {
-    if (!about.empty() && about[0] == "run") {
-        std::cout << run_help();
-        return 0;
+    if (!about.empty()) {
+        for (const auto& [verb, text] :
+             {std::pair{"run", run_help}, {"test", test_help}, {"diff", diff_help}, {"fuzz", fuzz_help}})
+            if (about[0] == verb) {
+                std::cout << text();
+                return 0;
+            }
     }
-    if (!about.empty() && about[0] == "diff") {
-        std::cout << diff_help();
-        return 0;
-    }
-    if (!about.empty() && about[0] == "test") {
-        std::cout << test_help();
-        return 0;
-    }
-    std::cout << "Hartline " HARTLINE_VERSION ": a RISC-V machine in a program.\n"
-                 "\n"
-                 "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
-                 "  hartline test PATH...          run test programs and judge them\n"
-                 "  hartline diff IMAGE [options]  two engines, QEMU or a commit log side by side, to the first difference\n"
-                 "  hartline coverage FILE...      what runs with --coverage FILE exercised\n"
-                 "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
-                 "  hartline help VERB             all options, with examples: of run, test and diff\n"
-                 "  hartline --version\n"
-                 "\n"
-                 "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
+    std::cout
+        << "Hartline " HARTLINE_VERSION
+           ": a RISC-V machine in a program.\n"
+           "\n"
+           "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
+           "  hartline test PATH...          run test programs and judge them\n"
+           "  hartline diff IMAGE [options]  two engines, QEMU or a commit log side by side, to the first difference\n"
+           "  hartline fuzz                  random programs, here and on another emulator, compared\n"
+           "  hartline coverage FILE...      what runs with --coverage FILE exercised\n"
+           "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
+           "  hartline help VERB             all options, with examples: of run, test, diff and fuzz\n"
+           "  hartline --version\n"
+           "\n"
+           "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
     return 0;
 }
 
@@ -58,6 +57,7 @@ int dispatch(std::span<const std::string> arguments) {
     if (verb == "diff") return verb_diff(rest);
     if (verb == "test") return verb_test(rest);
     if (verb == "isa") return verb_isa(rest);
+    if (verb == "fuzz") return verb_fuzz(rest);
     if (verb == "coverage") return verb_coverage(rest);
     if (verb == "help" || verb == "--help" || verb == "-h") return help(rest);
     if (verb == "--version") {
