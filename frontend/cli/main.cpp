@@ -21,13 +21,14 @@ namespace {
 std::vector<std::string> verbs() { return {"run", "test", "diff", "fuzz", "coverage", "isa", "help"}; }
 
 int help(std::span<const std::string> about) {
-    if (!about.empty()) {
-        for (const auto& [verb, text] :
-             {std::pair{"run", run_help}, {"test", test_help}, {"diff", diff_help}, {"fuzz", fuzz_help}})
-            if (about[0] == verb) {
-                std::cout << text();
-                return 0;
-            }
+    struct {
+        std::string_view verb;
+        std::string (*text)();
+    } constexpr kHelps[] = {{"run", run_help}, {"test", test_help}, {"diff", diff_help}, {"fuzz", fuzz_help}};
+    for (const auto& [verb, text] : kHelps) {
+        if (about.empty() || about[0] != verb) continue;
+        std::cout << text();
+        return 0;
     }
     std::cout
         << "Hartline " HARTLINE_VERSION

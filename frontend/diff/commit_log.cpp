@@ -94,7 +94,8 @@ std::string parse_register(std::string_view name, Words& words, CommitLine& line
         case 'c': reg.kind = CommitLine::Register::Kind::Csr; break;
         default: return broken("no register", name);
     }
-    if (!number(digits, 10, which) || which >= (name[0] == 'c' ? 4096u : 32u)) return broken("no register", name);
+    if (!number(digits, 10, which) || which >= (name[0] == 'c' ? 4096u : 32u))
+        return broken("no register", name);
     reg.number = static_cast<unsigned>(which);
     const std::string_view value = words.next();
     if (!hex(value, reg.value)) return broken("its value", value);
@@ -126,7 +127,8 @@ struct LineReader::File {
 
 LineReader::LineReader(const std::string& path) : file_(std::make_unique<File>()), path_(path) {
     file_->gz = path == "-" ? ::gzdopen(::dup(0), "rb") : ::gzopen(path.c_str(), "rb");
-    if (file_->gz == nullptr) throw InputError(path, std::strerror(errno), "give a commit log, or - for standard input");
+    if (file_->gz == nullptr)
+        throw InputError(path, std::strerror(errno), "give a commit log, or - for standard input");
     ::gzbuffer(file_->gz, 1 << 17);
 }
 LineReader::~LineReader() = default;

@@ -1,4 +1,5 @@
-// A hermetic machine on its way, without console or input: where it is at a tick is a function of where it began.
+// A hermetic machine on its way, without console or input: where it is at a tick is a function of where it
+// began.
 #pragma once
 #include "core/machine.hpp"
 

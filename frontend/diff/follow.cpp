@@ -25,7 +25,8 @@ constexpr CsrMask kMasks[] = {
 
 std::string line_of(const char* what, u64 ours, u64 theirs) {
     char text[160];
-    std::snprintf(text, sizeof text, "  %s: ours 0x%016" PRIx64 ", theirs 0x%016" PRIx64 "\n", what, ours, theirs);
+    std::snprintf(text, sizeof text, "  %s: ours 0x%016" PRIx64 ", theirs 0x%016" PRIx64 "\n", what, ours,
+                  theirs);
     return text;
 }
 std::string hexadecimal(u64 value) {
@@ -49,7 +50,8 @@ std::string compare_file(const Stepper& stepper, const CommitLine& line, CommitL
     std::string out;
     for (unsigned i = 0; i < 32; ++i)
         if (expected[i] != after[i])
-            out += line_of(called(integer ? "x" : "f", i, integer ? x_name(i) : f_name(i)).c_str(), after[i], expected[i]);
+            out += line_of(called(integer ? "x" : "f", i, integer ? x_name(i) : f_name(i)).c_str(), after[i],
+                           expected[i]);
     return out;
 }
 
@@ -60,7 +62,8 @@ std::string compare_csrs(const Stepper& stepper, const CommitLine& line) {
         if (reg.kind != CommitLine::Register::Kind::Csr) continue;
         if (!csr_peek(stepper.cpu(), reg.number, value)) continue;  // theirs alone
         const u64 mask = compared_bits(reg.number);
-        if ((value & mask) != (reg.value & mask)) out += line_of(csr_name(reg.number).c_str(), value, reg.value);
+        if ((value & mask) != (reg.value & mask))
+            out += line_of(csr_name(reg.number).c_str(), value, reg.value);
     }
     return out;
 }
@@ -68,7 +71,8 @@ std::string compare_csrs(const Stepper& stepper, const CommitLine& line) {
 // Did a device take what was stored (HTIF: tohost reads 0 at once)?
 bool is_taken(const Cpu& cpu, u64 vaddr, u64 now) {
     const u64 paddr = look_up(cpu, vaddr, Access::Load).to.paddr;
-    return now == 0 && cpu.ram.contains(paddr, 1) && (cpu.ram.marks(cpu.ram.frame_of(paddr)) & Ram::kWatched) != 0;
+    return now == 0 && cpu.ram.contains(paddr, 1) &&
+           (cpu.ram.marks(cpu.ram.frame_of(paddr)) & Ram::kWatched) != 0;
 }
 
 // Devices' registers are not looked at: reading them could change them.
@@ -96,12 +100,15 @@ std::string describe_step(const Stepper& stepper) {
     const Operands o = decode(*stepper.bits()).operands;
     for (const u8 reg : {o.rs1, o.rs2})
         if (reg % 32 != 0)
-            out.append("  ").append(called("x", reg % 32u, x_name(reg))).append(" was ").append(
-                hexadecimal(stepper.before().x[reg % 32u]) + "\n");
+            out.append("  ")
+                .append(called("x", reg % 32u, x_name(reg)))
+                .append(" was ")
+                .append(hexadecimal(stepper.before().x[reg % 32u]) + "\n");
     return out;
 }
 
-std::string report(const std::deque<std::string>& context, const std::string& before, const std::string& difference) {
+std::string report(const std::deque<std::string>& context, const std::string& before,
+                   const std::string& difference) {
     std::string out = "the log's last lines:\n";
     for (const std::string& line : context) out.append("  ").append(line).append("\n");
     return out + "the instruction:\n" + before + "difference:\n" + difference;
@@ -136,7 +143,8 @@ Followed follow(Machine& machine, LineReader& log, const std::string& path, u64 
     while (result.instructions < most) {
         if (!log.next(text)) {
             if (result.instructions != 0) return {result.instructions, "", "the log ended"};
-            throw InputError(path, "tells of no instruction from 0x80000000 on", "give a log of spike --log-commits");
+            throw InputError(path, "tells of no instruction from 0x80000000 on",
+                             "give a log of spike --log-commits");
         }
         const ParsedCommit parsed = parse_commit(text);
         if (!parsed.wrong.empty())
@@ -147,7 +155,8 @@ Followed follow(Machine& machine, LineReader& log, const std::string& path, u64 
         context.push_back(text);
         if (context.size() > kContext) context.pop_front();
         if (stepper.stopped()) return {result.instructions, "", "the guest stopped"};
-        if (!stepper.step()) return {result.instructions, report(context, "", "  ours goes no further\n"), ""};
+        if (!stepper.step())
+            return {result.instructions, report(context, "", "  ours goes no further\n"), ""};
         const std::string difference = compare_commit(stepper, *parsed.line);
         ++result.instructions;
         if (difference.empty()) continue;

@@ -7,7 +7,8 @@
 
 namespace hartline {
 
-// What is known to be told otherwise by Spike, and is not compared: bits of CSRs in writes that its log tells.
+// What is known to be told otherwise by Spike, and is not compared: bits of CSRs in writes that its log
+// tells.
 struct CsrMask {
     unsigned number;
     u64 compared;

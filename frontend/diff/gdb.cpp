@@ -74,7 +74,8 @@ Unframed unframe(std::string_view bytes) {
     const std::size_t end = bytes.find('#', begin);
     if (end == std::string_view::npos) {
         const bool endless = bytes.size() - begin > kMostPacket;
-        return {endless ? Unframed::Kind::Broken : Unframed::Kind::Incomplete, "", endless ? bytes.size() : begin};
+        return {endless ? Unframed::Kind::Broken : Unframed::Kind::Incomplete, "",
+                endless ? bytes.size() : begin};
     }
     if (end + 3 > bytes.size()) return {Unframed::Kind::Incomplete, "", begin};
     const std::string_view body = bytes.substr(begin + 1, end - begin - 1);
@@ -110,7 +111,8 @@ void add_registers(std::string_view xml, std::map<std::string, unsigned>& regist
 
 std::vector<std::string> includes(std::string_view xml) {
     std::vector<std::string> files;
-    for (std::size_t at = xml.find("<xi:include "); at != std::string_view::npos; at = xml.find("<xi:include ", at + 1))
+    for (std::size_t at = xml.find("<xi:include "); at != std::string_view::npos;
+         at = xml.find("<xi:include ", at + 1))
         files.push_back(attribute(xml.substr(at), "href"));
     return files;
 }

@@ -1,5 +1,5 @@
-// Two machines that should be one: run side by side, compared by state hashes, and the first instruction found after
-// which they differ.
+// Two machines that should be one: run side by side, compared by state hashes, and the first instruction
+// found after which they differ.
 #pragma once
 #include <functional>
 #include <optional>
@@ -9,10 +9,10 @@
 namespace hartline {
 
 struct LockstepOptions {
-    u64 every = 1'000'000;   // ticks between comparisons of everything, RAM included
-    u64 glance = 65'536;     // ticks between comparisons of everything but RAM
-    u64 keep = 64;           // full comparisons between two snapshots
-    u64 most = ~u64{0};      // the tick at which it is enough
+    u64 every = 1'000'000;                        // ticks between comparisons of everything, RAM included
+    u64 glance = 65'536;                          // ticks between comparisons of everything but RAM
+    u64 keep = 64;                                // full comparisons between two snapshots
+    u64 most = ~u64{0};                           // the tick at which it is enough
     std::function<void(u64 tick)> progress = {};  // after each full comparison
 };
 
@@ -21,8 +21,8 @@ public:
     // Both are in equal states, and hermetic. They may differ in nothing but their harts' engine.
     Lockstep(Machine& a, Machine& b, const LockstepOptions& options) : a_(a), b_(b), options_(options) {}
 
-    // true: they differ after the instruction that follows snapshot(), at snapshot_tick(). Both are then loaded
-    // from it. false: they were alike until they stopped, or up to `most`.
+    // true: they differ after the instruction that follows snapshot(), at snapshot_tick(). Both are then
+    // loaded from it. false: they were alike until they stopped, or up to `most`.
     bool run();
 
     Course& a() { return a_; }

@@ -26,11 +26,12 @@ constexpr u64 kStart = 0x8000'0000;
 constexpr unsigned kPc = 32;
 
 // --- What QEMU is known to tell otherwise, and is not compared.
-// Not masked, and therefore told: it takes no interrupts while it steps, has triggers, sets A and D bits always
-// (7.2), steps over wfi and what follows at once, and counts minstret one higher after a write.
-// Bits of CSRs that are left out after they were written or a trap wrote them.
+// Not masked, and therefore told: it takes no interrupts while it steps, has triggers, sets A and D bits
+// always (7.2), steps over wfi and what follows at once, and counts minstret one higher after a write. Bits
+// of CSRs that are left out after they were written or a trap wrote them.
 constexpr CsrMask kMasks[] = {
-    {0x300, ~(mstatus::kFs | mstatus::kSd | mstatus::kUxl64 | mstatus::kSxl64), "FS becomes dirty by other rules"},
+    {0x300, ~(mstatus::kFs | mstatus::kSd | mstatus::kUxl64 | mstatus::kSxl64),
+     "FS becomes dirty by other rules"},
     {0x100, ~(mstatus::kFs | mstatus::kSd | mstatus::kUxl64), "the same"},
     {0x301, 0, "misa: other extensions"},
     {0x302, 0, "medeleg: other causes can be delegated (H)"},
@@ -48,7 +49,8 @@ u64 compared(unsigned csr) {
         if (mask.number == csr) return mask.compared;
     return ~u64{0};
 }
-// CSRs whose values are the make's own: what a read gives is not compared until its register is written again.
+// CSRs whose values are the make's own: what a read gives is not compared until its register is written
+// again.
 bool reads_unlike(const Decoded& decoded) {
     if (decoded.op == Op::Illegal || row(decoded.op).format != Format::Csr) return false;
     return reads_its_own(decoded) || compared(static_cast<unsigned>(decoded.operands.imm) & 0xfff) != ~u64{0};
@@ -63,14 +65,16 @@ public:
         folder_ = name;
         const std::string port = std::string("unix:").append(socket_path()).append(",server=on,wait=off");
         const std::string megabytes = std::to_string(memory >> 20);
-        const char* const arguments[] = {program.c_str(), "-M", "virt", "-cpu", "rv64,h=false", "-m", megabytes.c_str(),
-                                         "-nographic", "-serial", "null", "-monitor", "none", "-bios", image.c_str(),
-                                         "-S", "-gdb", port.c_str(), nullptr};
-        const int failed =
-            ::posix_spawnp(&pid_, program.c_str(), nullptr, nullptr, const_cast<char* const*>(arguments), ::environ);
+        const char* const arguments[] = {
+            program.c_str(),   "-M",          "virt",    "-cpu", "rv64,h=false", "-m",
+            megabytes.c_str(), "-nographic",  "-serial", "null", "-monitor",     "none",
+            "-bios",           image.c_str(), "-S",      "-gdb", port.c_str(),   nullptr};
+        const int failed = ::posix_spawnp(&pid_, program.c_str(), nullptr, nullptr,
+                                          const_cast<char* const*>(arguments), ::environ);
         if (failed == 0) return;
         std::filesystem::remove_all(folder_);
-        throw InputError(program, std::strerror(failed), "install qemu-system-misc, or name it by --qemu=PROGRAM");
+        throw InputError(program, std::strerror(failed),
+                         "install qemu-system-misc, or name it by --qemu=PROGRAM");
     }
     ~Process() {
         ::kill(pid_, SIGKILL);
@@ -87,7 +91,8 @@ public:
         std::snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path().c_str());
         for (int tries = 0; tries < 400; ++tries) {
             Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return socket;
+            if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+                return socket;
             ::usleep(50'000);
         }
         throw HostError("QEMU", "does not open its GDB port", "see what it says");
@@ -126,7 +131,8 @@ public:
 private:
     void look() {
         values_ = gdb::register_values(client_.ask("g"), 8);
-        if (values_.size() <= kPc) throw HostError("QEMU", "tells fewer registers than RV64 has", "give another --qemu");
+        if (values_.size() <= kPc)
+            throw HostError("QEMU", "tells fewer registers than RV64 has", "give another --qemu");
     }
     gdb::Client client_;
     std::map<std::string, unsigned> numbers_;
@@ -154,7 +160,8 @@ public:
             theirs_.step();
         }
         const Decoded decoded = decode(ours_.bits().value_or(0));
-        const bool writes_x = decoded.op != Op::Illegal && !kEffects[static_cast<std::size_t>(decoded.op)].writes_f;
+        const bool writes_x =
+            decoded.op != Op::Illegal && !kEffects[static_cast<std::size_t>(decoded.op)].writes_f;
         const u32 written = writes_x ? u32{1} << decoded.operands.rd % 32 : 0;
         unknown_ = reads_unlike(decoded) ? unknown_ | written : unknown_ & ~written;
         if (theirs_.pc() != ours_.after().pc) note("pc", ours_.after().pc, theirs_.pc());
@@ -174,7 +181,8 @@ private:
     }
     void note(const std::string& what, u64 ours, u64 theirs) {
         char text[200];
-        std::snprintf(text, sizeof text, "  %s: ours 0x%016" PRIx64 ", theirs 0x%016" PRIx64 "\n", what.c_str(), ours, theirs);
+        std::snprintf(text, sizeof text, "  %s: ours 0x%016" PRIx64 ", theirs 0x%016" PRIx64 "\n",
+                      what.c_str(), ours, theirs);
         out_ += text;
     }
     void compare_csr(unsigned number) {
@@ -190,7 +198,8 @@ private:
         if (effects.writes_f) {
             const unsigned number = decoded.operands.rd % 32;
             const auto theirs = theirs_.ask(std::string(f_name(number)));
-            if (theirs && *theirs != ours_.after().f[number]) note(std::string(f_name(number)), ours_.after().f[number], *theirs);
+            if (theirs && *theirs != ours_.after().f[number])
+                note(std::string(f_name(number)), ours_.after().f[number], *theirs);
         }
         if (effects.floating_point) compare_csr(1);
         if (row(decoded.op).format == Format::Csr && !reads_its_own(decoded))
@@ -208,14 +217,19 @@ void align(Stepper& ours, QemuSteps& theirs, const std::string& image) {
     bool there = ours.go_up_to(kStart);
     for (int i = 0; i < 1000 && theirs.pc() < kStart; ++i) theirs.step();
     there = there && theirs.pc() == ours.after().pc;
-    if (!there) throw InputError(image, "does not start at the same address in both", "link it to 0x80000000");
+    if (!there)
+        throw InputError(image, "does not start at the same address in both", "link it to 0x80000000");
 }
 
 std::string report(const Stepper& ours, const std::string& difference) {
     char where[48];
     std::snprintf(where, sizeof where, "  0x%016" PRIx64 "  ", ours.pc());
     const std::string word = ours.bits() ? print(*ours.bits(), ours.pc()) : "cannot be fetched any more";
-    return std::string("the instruction:\n").append(where).append(word).append("\ndifference after it:\n").append(difference);
+    return std::string("the instruction:\n")
+        .append(where)
+        .append(word)
+        .append("\ndifference after it:\n")
+        .append(difference);
 }
 }  // namespace
 

@@ -68,11 +68,13 @@ std::string differences(Machine& a, Machine& b, const std::string& name_a, const
     std::string out = text("differing fields (%s | %s):\n", name_a.c_str(), name_b.c_str());
     const auto fields = differing_fields(a, b);
     for (std::size_t i = 0; i < fields.size() && i < kMostFields; ++i)
-        out += text("  %s: %s | %s\n", field_name(fields[i].name).c_str(), fields[i].a.c_str(), fields[i].b.c_str());
+        out += text("  %s: %s | %s\n", field_name(fields[i].name).c_str(), fields[i].a.c_str(),
+                    fields[i].b.c_str());
     if (fields.empty()) out += "  none\n";
     if (fields.size() > kMostFields) out += text("  and %zu more\n", fields.size() - kMostFields);
     for (const MemoryDifference& memory : differing_memory(a, b, kMostMemory))
-        out += text("  memory 0x%" PRIx64 ": %016" PRIx64 " | %016" PRIx64 "\n", memory.paddr, memory.a, memory.b);
+        out += text("  memory 0x%" PRIx64 ": %016" PRIx64 " | %016" PRIx64 "\n", memory.paddr, memory.a,
+                    memory.b);
     return out;
 }
 }  // namespace
@@ -126,7 +128,8 @@ std::string describe_difference(Lockstep& lockstep, const std::string& name_a, c
     lockstep.a().go_to(tick + 1);
     lockstep.b().go_to(tick + 1);
     const unsigned hart = whose(a, before);
-    std::string out = text("difference: equal at tick %" PRIu64 ", not after the next instruction, of hart %u:\n", tick, hart);
+    std::string out = text(
+        "difference: equal at tick %" PRIu64 ", not after the next instruction, of hart %u:\n", tick, hart);
     out += instructions[hart];
     for (const auto& [machine, name] : {std::pair(&a, &name_a), std::pair(&b, &name_b)})
         if (const Cpu* const cpu = inside(machine->hart(hart)))

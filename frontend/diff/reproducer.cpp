@@ -23,7 +23,8 @@ std::string write_reproducer(const Reproducer& reproducer, const Lockstep& locks
     snapshot.machine = reproducer.summary;
     snapshot.state = lockstep.snapshot();
     write_snapshot((folder / "state.snapshot").string(), snapshot);
-    write_text((folder / "run.conf").string(), reproducer.options + "load = " + (folder / "state.snapshot").string() + "\n");
+    write_text((folder / "run.conf").string(),
+               reproducer.options + "load = " + (folder / "state.snapshot").string() + "\n");
     const std::string command = "hartline diff --config " + (folder / "run.conf").string() + " --engines " +
                                 reproducer.engines + " --max-instructions " +
                                 std::to_string(lockstep.snapshot_tick() + 1);

@@ -8,10 +8,10 @@
 namespace hartline {
 
 struct Reproducer {
-    std::string folder;       // is made
-    std::string summary;      // of the machine: Board::summary()
-    std::string options;      // as config_text() writes them, without `load`
-    std::string engines;      // as --engines takes them
+    std::string folder;   // is made
+    std::string summary;  // of the machine: Board::summary()
+    std::string options;  // as config_text() writes them, without `load`
+    std::string engines;  // as --engines takes them
     std::string report;
 };
 // Throws InputError and HostError. Returns the command.

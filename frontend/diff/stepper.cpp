@@ -10,7 +10,8 @@ constexpr u64 kMostToStart = 10'000;
 }  // namespace
 
 Stepper::Stepper(Machine& machine) : machine_(machine), course_(machine), cpu_(*inside(machine.hart(0))) {
-    if (machine.harts() != 1) throw InputError("--harts", "others interleave harts otherwise", "compare one hart");
+    if (machine.harts() != 1)
+        throw InputError("--harts", "others interleave harts otherwise", "compare one hart");
 }
 
 bool Stepper::go_up_to(u64 pc) {

@@ -22,8 +22,8 @@ public:
     const HartState& after() const { return cpu_.s; }
     const Cpu& cpu() const { return cpu_; }
     // Of the last step.
-    u64 pc() const { return pc_; }                          // of the instruction that retired
-    bool trapped() const { return pc_ != before_.pc; }      // a trap or interrupt came before it
+    u64 pc() const { return pc_; }                      // of the instruction that retired
+    bool trapped() const { return pc_ != before_.pc; }  // a trap or interrupt came before it
     std::optional<u32> bits() const { return bits_; }
     u64 steps() const { return steps_; }
 

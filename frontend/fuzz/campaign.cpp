@@ -21,7 +21,8 @@ class Folder {
 public:
     Folder() {
         std::string name = (std::filesystem::temp_directory_path() / "hartline-fuzz-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw HostError(name, "cannot be made", "is there room in TMPDIR?");
+        if (::mkdtemp(name.data()) == nullptr)
+            throw HostError(name, "cannot be made", "is there room in TMPDIR?");
         path_ = name;
     }
     ~Folder() {
@@ -57,16 +58,24 @@ std::string called(const Recipe& recipe) {
 std::string difference(const Comparison& c) {
     const auto& [ours, theirs] = c;
     const std::size_t both = std::min(ours.checkpoints.size(), theirs.checkpoints.size());
-    const auto at = std::mismatch(ours.checkpoints.begin(), ours.checkpoints.begin() + static_cast<std::ptrdiff_t>(both),
-                                  theirs.checkpoints.begin()).first - ours.checkpoints.begin();
-    const auto ended = [](const Leavings& left) { return std::string(left.finished ? "" : " (did not end)"); };
+    const auto at =
+        std::mismatch(ours.checkpoints.begin(), ours.checkpoints.begin() + static_cast<std::ptrdiff_t>(both),
+                      theirs.checkpoints.begin())
+            .first -
+        ours.checkpoints.begin();
+    const auto ended = [](const Leavings& left) {
+        return std::string(left.finished ? "" : " (did not end)");
+    };
     return "differs at checkpoint " + std::to_string(at) + " of " + std::to_string(ours.checkpoints.size()) +
            ended(ours) + " and " + std::to_string(theirs.checkpoints.size()) + ended(theirs);
 }
 
 Recipe recipe_of(const Campaign& campaign, Category category, u64 number) {
-    return {.seed = campaign.seed + number, .category = category, .length = campaign.length,
-            .dialect = dialect_of(campaign.against), .exit = exit_of(campaign.against)};
+    return {.seed = campaign.seed + number,
+            .category = category,
+            .length = campaign.length,
+            .dialect = dialect_of(campaign.against),
+            .exit = exit_of(campaign.against)};
 }
 
 std::string kept_at(const Campaign& campaign, const Recipe& recipe, const char* ending) {
@@ -75,7 +84,8 @@ std::string kept_at(const Campaign& campaign, const Recipe& recipe, const char* 
     return (folder / (called(recipe) + ending)).string();
 }
 
-bool shrink_and_keep(const Campaign& campaign, const Program& program, const std::string& folder, const Report& report) {
+bool shrink_and_keep(const Campaign& campaign, const Program& program, const std::string& folder,
+                     const Report& report) {
     Bounds bounds;
     bounds.seconds = 2;
     bounds.instructions = 2'000'000 + program.recipe.length * 10;
@@ -85,12 +95,14 @@ bool shrink_and_keep(const Campaign& campaign, const Program& program, const std
     };
     if (!fails(program, {})) return false;
     const Reduced reduced = reduce(program, fails);
-    const std::string text = "# " + called(program.recipe) + ", turns: " + std::to_string(reduced.program.turns) + "\n" +
+    const std::string text = "# " + called(program.recipe) +
+                             ", turns: " + std::to_string(reduced.program.turns) + "\n" +
                              listing(reduced.program, reduced.keep);
     write_file(kept_at(campaign, program.recipe, ".reduced.elf"), build(reduced.program, reduced.keep));
     write_file(kept_at(campaign, program.recipe, ".reduced.s"),
                std::span(reinterpret_cast<const u8*>(text.data()), text.size()));
-    report(called(program.recipe) + ": reduced to " + std::to_string(reduced.left()) + " instructions\n" + text);
+    report(called(program.recipe) + ": reduced to " + std::to_string(reduced.left()) + " instructions\n" +
+           text);
     return true;
 }
 
@@ -126,7 +138,8 @@ private:
     }
     void one(u64 number, const std::string& folder) {
         const std::size_t which = number % campaign_.categories.size();
-        const Recipe recipe = recipe_of(campaign_, campaign_.categories[which], number / campaign_.categories.size());
+        const Recipe recipe =
+            recipe_of(campaign_, campaign_.categories[which], number / campaign_.categories.size());
         const Program program = generate(recipe);
         const Comparison c = compare(campaign_.against, program, {}, folder, {});
         note(tallies_[which], program, c);
@@ -159,7 +172,9 @@ private:
 };
 }  // namespace
 
-std::vector<Tally> run_campaign(const Campaign& campaign, const Report& report) { return Runner(campaign, report).run(); }
+std::vector<Tally> run_campaign(const Campaign& campaign, const Report& report) {
+    return Runner(campaign, report).run();
+}
 
 bool reduce_program(const Campaign& campaign, const Recipe& recipe, const Report& report) {
     const Folder folder;

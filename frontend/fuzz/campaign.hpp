@@ -13,7 +13,7 @@ struct Campaign {
     u64 programs = 10;  // a category
     u64 length = 100'000;
     Engine against;
-    std::string keep;   // folder for failing programs; empty: the current one
+    std::string keep;  // folder for failing programs; empty: the current one
     unsigned jobs = 1;
     double seconds = 0;  // of wall time; 0: until all programs ran
     bool reduce = true;  // failing programs

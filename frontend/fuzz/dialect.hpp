@@ -1,4 +1,5 @@
-// What is left out of programs because the machine that judges them lacks it, or the specification leaves it open.
+// What is left out of programs because the machine that judges them lacks it, or the specification leaves it
+// open.
 #pragma once
 #include <span>
 

@@ -14,13 +14,15 @@ constexpr u32 scatter_j(u32 v) {
 }
 constexpr u32 scatter_s(u32 v) { return slice(v, 11, 5, 25) | slice(v, 4, 0, 7); }
 constexpr u32 scatter_cj(u32 v) {
-    return slice(v, 11, 11, 12) | slice(v, 4, 4, 11) | slice(v, 9, 8, 9) | slice(v, 10, 10, 8) | slice(v, 6, 6, 7) |
-           slice(v, 7, 7, 6) | slice(v, 3, 1, 3) | slice(v, 5, 5, 2);
+    return slice(v, 11, 11, 12) | slice(v, 4, 4, 11) | slice(v, 9, 8, 9) | slice(v, 10, 10, 8) |
+           slice(v, 6, 6, 7) | slice(v, 7, 7, 6) | slice(v, 3, 1, 3) | slice(v, 5, 5, 2);
 }
 constexpr u32 scatter_cb(u32 v) {
-    return slice(v, 8, 8, 12) | slice(v, 4, 3, 10) | slice(v, 7, 6, 5) | slice(v, 2, 1, 3) | slice(v, 5, 5, 2);
+    return slice(v, 8, 8, 12) | slice(v, 4, 3, 10) | slice(v, 7, 6, 5) | slice(v, 2, 1, 3) |
+           slice(v, 5, 5, 2);
 }
-constexpr u32 kMaskB = scatter_b(~0u), kMaskJ = scatter_j(~0u), kMaskCj = scatter_cj(~0u), kMaskCb = scatter_cb(~0u);
+constexpr u32 kMaskB = scatter_b(~0u), kMaskJ = scatter_j(~0u), kMaskCj = scatter_cj(~0u),
+              kMaskCb = scatter_cb(~0u);
 
 u32 immediate_bits(Format format, u32 imm) {
     switch (format) {
@@ -60,7 +62,8 @@ u32 register_bits(Format format, const Operands& o) {
 
 u32 encode(Op op, const Operands& operands) {
     const Row& r = row(op);
-    const u32 open = register_bits(r.format, operands) | immediate_bits(r.format, static_cast<u32>(operands.imm));
+    const u32 open =
+        register_bits(r.format, operands) | immediate_bits(r.format, static_cast<u32>(operands.imm));
     return r.match | (open & ~r.mask);
 }
 

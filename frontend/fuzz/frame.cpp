@@ -9,10 +9,10 @@ namespace {
 enum Save : i32 { kX5 = 0, kTrapHash = 40, kTraps = 48, kTurns = 56, kNext = 64, kReturn = 72, kFactor = 80 };
 constexpr u64 kMixFactor = 0x9e37'79b9'7f4a'7c15;
 constexpr u64 kFinisher = 0x10'0000, kUart = 0x1000'0000;
-constexpr u32 kMstatus = 0x300, kMedeleg = 0x302, kMideleg = 0x303, kMie = 0x304, kMtvec = 0x305, kMenvcfg = 0x30a,
-              kMscratch = 0x340, kMepc = 0x341, kMcause = 0x342, kMtval = 0x343, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0,
-              kSstatus = 0x100, kStvec = 0x105, kSenvcfg = 0x10a, kSepc = 0x141, kScause = 0x142, kStval = 0x143,
-              kSatp = 0x180, kFcsr = 3;
+constexpr u32 kMstatus = 0x300, kMedeleg = 0x302, kMideleg = 0x303, kMie = 0x304, kMtvec = 0x305,
+              kMenvcfg = 0x30a, kMscratch = 0x340, kMepc = 0x341, kMcause = 0x342, kMtval = 0x343,
+              kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0, kSstatus = 0x100, kStvec = 0x105, kSenvcfg = 0x10a,
+              kSepc = 0x141, kScause = 0x142, kStval = 0x143, kSatp = 0x180, kFcsr = 3;
 constexpr u64 kFsDirty = 3 << 13, kMpp = 3 << 11, kMprv = 1 << 17;
 // SIE, MIE, SPIE, MPIE, SPP, MPP, FS, SUM, MXR, TVM, TW, TSR.
 constexpr u64 kStatusSeen = 0x7c'79aa;
@@ -58,7 +58,8 @@ private:
         a_.put(Op::AND, {.rd = 8, .rs1 = 8, .rs2 = 6});
         mix(8);
     }
-    // What ebreak leaves there is an implementation's choice (0 or the address), and QEMU's is another than ours.
+    // What ebreak leaves there is an implementation's choice (0 or the address), and QEMU's is another than
+    // ours.
     void mix_value(u32 csr, const std::string& name) {
         a_.put(Op::ADDI, {.rd = 8, .rs1 = 6, .imm = -3});
         a_.branch(Op::BEQ, 8, 0, name);
@@ -87,8 +88,11 @@ private:
         const u64 hardware_ad = program_.recipe.dialect == Dialect::Qemu ? u64{1} << 61 : 0;
         csr_set(kMenvcfg, u64{1} << 62 | hardware_ad | 0xf0);
         csr_set(kSenvcfg, 0xf0);
-        for (const auto& [at, value] : {std::pair<i32, u64>{kTurns, program_.turns}, {kNext, kSignature},
-                                        {kFactor, kMixFactor}, {kTrapHash, 0}, {kTraps, 0}}) {
+        for (const auto& [at, value] : {std::pair<i32, u64>{kTurns, program_.turns},
+                                        {kNext, kSignature},
+                                        {kFactor, kMixFactor},
+                                        {kTrapHash, 0},
+                                        {kTraps, 0}}) {
             a_.li(5, value);
             sd(5, 30, at);
         }

@@ -1,4 +1,5 @@
-// What surrounds a random program: prologue, trap handler, checkpoints, the end; and the memory it starts with.
+// What surrounds a random program: prologue, trap handler, checkpoints, the end; and the memory it starts
+// with.
 #pragma once
 #include "frontend/fuzz/program.hpp"
 

@@ -45,7 +45,8 @@ std::vector<u64> place_body(const Program& program, const std::vector<bool>& kee
 }
 u32 final_word(const Program& program, std::size_t i, const std::vector<u64>& at) {
     const Insn& insn = program.body[i];
-    if (insn.door != 0) return with_branch_offset(insn.word, insn.length, static_cast<i64>(insn.door - at[i]));
+    if (insn.door != 0)
+        return with_branch_offset(insn.word, insn.length, static_cast<i64>(insn.door - at[i]));
     if (insn.target == Insn::kNoTarget) return insn.word;
     return with_branch_offset(insn.word, insn.length, static_cast<i64>(at[insn.target] - at[i]));
 }
@@ -66,8 +67,8 @@ struct Symbol {
     u64 value, bytes;
 };
 constexpr std::array<Symbol, 4> kSymbols{Symbol{"tohost", kTohost, 8}, Symbol{"fromhost", kFromhost, 8},
-                              Symbol{"begin_signature", kSignature, 0},
-                              Symbol{"end_signature", kSignature + kSignatureBytes, 0}};
+                                         Symbol{"begin_signature", kSignature, 0},
+                                         Symbol{"end_signature", kSignature + kSignatureBytes, 0}};
 
 Elf64_Ehdr file_header(u64 sections_at) {
     Elf64_Ehdr header{};
@@ -121,7 +122,8 @@ std::vector<u8> elf_file(std::span<const u8> image) {
     const auto strtab_name = static_cast<u32>(names.size());  // Spike looks for these names
     names += std::string(".strtab") + '\0';
     const u64 code_at = 0x1000, symbols_at = code_at + image.size(),
-              names_at = symbols_at + symbols.size() * sizeof(Elf64_Sym), sections_at = (names_at + names.size() + 7) & ~u64{7};
+              names_at = symbols_at + symbols.size() * sizeof(Elf64_Sym),
+              sections_at = (names_at + names.size() + 7) & ~u64{7};
     Elf64_Phdr segment{};
     segment.p_type = PT_LOAD;
     segment.p_flags = PF_R | PF_W | PF_X;
@@ -134,7 +136,8 @@ std::vector<u8> elf_file(std::span<const u8> image) {
     place(file, 0, file_header(sections_at));
     place(file, sizeof(Elf64_Ehdr), segment);
     place_bytes(file, code_at, image);
-    for (std::size_t i = 0; i < symbols.size(); ++i) place(file, symbols_at + i * sizeof(Elf64_Sym), symbols[i]);
+    for (std::size_t i = 0; i < symbols.size(); ++i)
+        place(file, symbols_at + i * sizeof(Elf64_Sym), symbols[i]);
     for (std::size_t i = 0; i < names.size(); ++i) place(file, names_at + i, names[i]);
     Elf64_Shdr text = section(text_name, SHT_PROGBITS, code_at, image.size());
     text.sh_flags = SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR;
@@ -146,7 +149,8 @@ std::vector<u8> elf_file(std::span<const u8> image) {
     place(file, sections_at, Elf64_Shdr{});
     place(file, sections_at + sizeof(Elf64_Shdr), text);
     place(file, sections_at + 2 * sizeof(Elf64_Shdr), table);
-    place(file, sections_at + 3 * sizeof(Elf64_Shdr), section(strtab_name, SHT_STRTAB, names_at, names.size()));
+    place(file, sections_at + 3 * sizeof(Elf64_Shdr),
+          section(strtab_name, SHT_STRTAB, names_at, names.size()));
     return file;
 }
 }  // namespace
@@ -173,8 +177,8 @@ std::string listing(const Program& program, const std::vector<bool>& keep) {
         if (!kept(keep, i)) continue;
         const u32 word = final_word(program, i, at);
         const bool wide = program.body[i].length == 4;
-        std::snprintf(line, sizeof line, "%8llx:  %*s%0*x  ", static_cast<unsigned long long>(at[i]), wide ? 0 : 4, "",
-                      wide ? 8 : 4, word);
+        std::snprintf(line, sizeof line, "%8llx:  %*s%0*x  ", static_cast<unsigned long long>(at[i]),
+                      wide ? 0 : 4, "", wide ? 8 : 4, word);
         text += line + print(word, at[i]) + '\n';
     }
     return text;
@@ -182,14 +186,17 @@ std::string listing(const Program& program, const std::vector<bool>& keep) {
 
 std::vector<u8> first_tables() {
     std::vector<u8> tables(kLeafTable + 0x1000 - kTables);
-    const auto set = [&](u64 table, unsigned index, u64 entry) { place(tables, table - kTables + index * 8, entry); };
+    const auto set = [&](u64 table, unsigned index, u64 entry) {
+        place(tables, table - kTables + index * 8, entry);
+    };
     set(kRoot57, 0, pte::of(kRoot48, pte::kV));
     set(kRoot48, 0, pte::of(kRoot39, pte::kV));
     set(kRoot39, 2, pte::of(kBase, pte::kAll));
     set(kRoot39, 3, pte::of(kBase, pte::kAll | pte::kU));
     set(kRoot39, 5, pte::of(kMiddleTable, pte::kV));
     set(kMiddleTable, 0, pte::of(kLeafTable, pte::kV));
-    for (unsigned i = 0; i < kLeaves; ++i) set(kLeafTable, i, pte::of(kWindow + i * 0x1000, pte::kAll | (i % 2 ? pte::kU : 0)));
+    for (unsigned i = 0; i < kLeaves; ++i)
+        set(kLeafTable, i, pte::of(kWindow + i * 0x1000, pte::kAll | (i % 2 ? pte::kU : 0)));
     return tables;
 }
 
@@ -204,5 +211,7 @@ std::vector<u8> first_window(const Program& program) {
     return bytes;
 }
 
-std::vector<u8> build(const Program& program, const std::vector<bool>& keep) { return elf_file(memory_image(program, keep)); }
+std::vector<u8> build(const Program& program, const std::vector<bool>& keep) {
+    return elf_file(memory_image(program, keep));
+}
 }  // namespace hartline::fuzz

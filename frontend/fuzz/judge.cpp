@@ -15,7 +15,8 @@ namespace {
 constexpr const char* kSpikeIsa =
     "rv64imafdc_zicsr_zifencei_zicntr_zihpm_zba_zbb_zbc_zbs_zcb_zicond_zicbom_zicboz_zicbop_zihintpause_zihintntl_"
     "zawrs_zfa_zfh_zacas_zabha_smepmp_sstc_svinval_svnapot_svpbmt_sscofpmf_zicclsm_zimop_zcmop_svade_svadu";
-constexpr const char* kQemuCpu = "rv64,zba=on,zbb=on,zbc=on,zbs=on,Zfh=on,svinval=on,svnapot=on,svpbmt=on,sstc=on";
+constexpr const char* kQemuCpu =
+    "rv64,zba=on,zbb=on,zbc=on,zbs=on,Zfh=on,svinval=on,svnapot=on,svpbmt=on,sstc=on";
 constexpr u64 kNextOffset = 64;  // in the frame's save area
 
 class NoSink final : public ByteSink {
@@ -29,11 +30,12 @@ std::vector<u64> words(std::span<const u8> bytes) {
     return values;
 }
 
-Leavings run_here(const std::string& elf, const Bounds& bounds) {
+Leavings run_here(const std::string& elf, EngineKind engine, const Bounds& bounds) {
     RunConfig config;
     config.image = elf;
     config.memory = RunConfig::kLeastMemory;
     config.deterministic = true;
+    config.engine = engine;
     NoSink sink;
     Board board(config, sink);
     Machine& machine = board.machine();
@@ -43,7 +45,8 @@ Leavings run_here(const std::string& elf, const Bounds& bounds) {
         if (result.next_event == EventQueue::kNever) break;
         machine.skip_to(result.next_event);
     }
-    Leavings left{.finished = machine.stop().has_value(), .checkpoints = {}, .instructions = machine.retired()};
+    Leavings left{
+        .finished = machine.stop().has_value(), .checkpoints = {}, .instructions = machine.retired()};
     u64 next = 0;
     machine.ram().read(kSave + kNextOffset, next);
     next = std::clamp(next, kSignature, kSignature + kSignatureBytes);
@@ -55,9 +58,9 @@ Leavings run_here(const std::string& elf, const Bounds& bounds) {
 
 Leavings run_qemu(const Engine& engine, const std::string& folder, const Bounds& bounds) {
     const std::string serial = folder + "/serial";
-    const int code = run_process({engine.path, "-M", "virt", "-cpu", kQemuCpu, "-m", "16M", "-accel", "tcg,tb-size=16", "-display", "none",
-                                  "-monitor", "none", "-net", "none", "-serial", "file:" + serial, "-bios",
-                                  folder + "/program.elf"},
+    const int code = run_process({engine.path, "-M", "virt", "-cpu", kQemuCpu, "-m", "16M", "-accel",
+                                  "tcg,tb-size=16", "-display", "none", "-monitor", "none", "-net", "none",
+                                  "-serial", "file:" + serial, "-bios", folder + "/program.elf"},
                                  folder + "/output", bounds.seconds);
     Leavings left{.finished = code == 0, .checkpoints = {}};
     left.checkpoints = words(read_file(serial, kSignatureBytes, "is no signature"));
@@ -67,12 +70,14 @@ Leavings run_qemu(const Engine& engine, const std::string& folder, const Bounds&
 Leavings run_spike(const Engine& engine, const std::string& folder, const Bounds& bounds) {
     const std::string signature = folder + "/signature";
     { std::ofstream empty(signature); }
-    const int code = run_process({engine.path, std::string("--isa=") + kSpikeIsa, "-m16", "+signature=" + signature,
-                                  "+signature-granularity=8", folder + "/program.elf"},
-                                 folder + "/output", bounds.seconds);
+    const int code =
+        run_process({engine.path, std::string("--isa=") + kSpikeIsa, "-m16", "+signature=" + signature,
+                     "+signature-granularity=8", folder + "/program.elf"},
+                    folder + "/output", bounds.seconds);
     Leavings left{.finished = code == 0, .checkpoints = {}};
     std::ifstream lines(signature);
-    for (std::string line; std::getline(lines, line);) left.checkpoints.push_back(std::stoull(line, nullptr, 16));
+    for (std::string line; std::getline(lines, line);)
+        left.checkpoints.push_back(std::stoull(line, nullptr, 16));
     while (!left.checkpoints.empty() && left.checkpoints.back() == 0) left.checkpoints.pop_back();
     return left;
 }
@@ -95,8 +100,9 @@ Exit exit_of(const Engine& engine) { return engine.kind == Engine::Kind::Qemu ? 
 
 Leavings run_program(const Engine& engine, const std::string& folder, const Bounds& bounds) {
     switch (engine.kind) {
-        case Engine::Kind::Interpreter: return run_here(folder + "/program.elf", bounds);
-        case Engine::Kind::Ir: throw InputError("--against ir", "is not there yet", "use qemu or spike=PATH");
+        case Engine::Kind::Interpreter:
+            return run_here(folder + "/program.elf", EngineKind::Interpreter, bounds);
+        case Engine::Kind::Ir: return run_here(folder + "/program.elf", EngineKind::Ir, bounds);
         case Engine::Kind::Qemu: return run_qemu(engine, folder, bounds);
         case Engine::Kind::Spike: return run_spike(engine, folder, bounds);
     }

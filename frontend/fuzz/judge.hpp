@@ -30,6 +30,7 @@ struct Bounds {
     u64 instructions = 50'000'000;
     double seconds = 60;
 };
-// The one place where programs are run. `folder` is for this call's files alone; the ELF is `folder`/program.elf.
+// The one place where programs are run. `folder` is for this call's files alone; the ELF is
+// `folder`/program.elf.
 Leavings run_program(const Engine& engine, const std::string& folder, const Bounds& bounds);
 }  // namespace hartline::fuzz

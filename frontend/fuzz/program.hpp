@@ -9,11 +9,25 @@
 
 namespace hartline::fuzz {
 
-enum class Category : u8 { Integer, Compressed, Memory, Float, Atomic, Csr, Trap, Paging, Pmp, Selfmod, Mixed };
+enum class Category : u8 {
+    Integer,
+    Compressed,
+    Memory,
+    Float,
+    Atomic,
+    Csr,
+    Trap,
+    Paging,
+    Pmp,
+    Selfmod,
+    Mixed
+};
 inline constexpr std::array<std::string_view, 11> kCategoryNames{
     "integer", "compressed", "memory", "float", "atomic", "csr", "trap", "paging", "pmp", "selfmod", "mixed"};
 inline constexpr std::size_t kCategories = kCategoryNames.size();
-constexpr std::string_view name(Category category) { return kCategoryNames[static_cast<std::size_t>(category)]; }
+constexpr std::string_view name(Category category) {
+    return kCategoryNames[static_cast<std::size_t>(category)];
+}
 
 // For whom a program is written: what that machine lacks is left out (dialect.cpp says what and why).
 enum class Dialect : u8 { Full, Spike, Qemu };
@@ -44,22 +58,23 @@ struct Program {
     u32 turns = 1;  // how often the body runs
 };
 
-// --- the memory map of a program. Everything a machine needs stays below kWindow, within reach of one PMP entry.
-inline constexpr u64 kBase = 0x8000'0000;           // code of the frame: prologue, trap handler, checkpoints
-inline constexpr u64 kSave = kBase + 0x2000;        // registers saved, running hashes
+// --- the memory map of a program. Everything a machine needs stays below kWindow, within reach of one PMP
+// entry.
+inline constexpr u64 kBase = 0x8000'0000;     // code of the frame: prologue, trap handler, checkpoints
+inline constexpr u64 kSave = kBase + 0x2000;  // registers saved, running hashes
 inline constexpr u64 kTohost = kBase + 0x3000, kFromhost = kTohost + 0x40;
-inline constexpr u64 kTables = kBase + 0x4000;      // page tables: Sv57's root, Sv48's, Sv39's, two below
+inline constexpr u64 kTables = kBase + 0x4000;  // page tables: Sv57's root, Sv48's, Sv39's, two below
 inline constexpr u64 kSignature = kBase + 0x1'0000;
 inline constexpr u64 kSignatureBytes = 0x1'0000;
 inline constexpr u64 kBody = kBase + 0x2'0000;
-inline constexpr u64 kWindow = kBase + 0x10'0000;   // data, kWindowPages of it, then pages of code to jump to
+inline constexpr u64 kWindow = kBase + 0x10'0000;  // data, kWindowPages of it, then pages of code to jump to
 inline constexpr unsigned kWindowPages = 8;
-inline constexpr u64 kIsland = kWindow + 0x8000;    // two pages full of `ret`
+inline constexpr u64 kIsland = kWindow + 0x8000;  // two pages full of `ret`
 inline constexpr unsigned kIslandPages = 2;
 inline constexpr u64 kImageEnd = kIsland + kIslandPages * 0x1000;
-inline constexpr u64 kMiddle = 0x4000;              // of the window: what x31 points to
+inline constexpr u64 kMiddle = 0x4000;  // of the window: what x31 points to
 // Virtual addresses: U-mode runs the body by an alias, and the window lies apart.
-inline constexpr u64 kUserAlias = 0x4000'0000;      // added to a physical address of code
+inline constexpr u64 kUserAlias = 0x4000'0000;  // added to a physical address of code
 inline constexpr u64 kWindowVirtual = 0x1'4000'0000;
 // x30 is the frame's scratch register, x31 the middle of the window.
 inline constexpr u8 kScratch = 30, kPointer = 31;
@@ -67,7 +82,8 @@ inline constexpr u8 kScratch = 30, kPointer = 31;
 inline constexpr u32 kToMachine = 0xfab1'e037;
 
 // `body` as bytes at kBody, with the instructions for which keep[i] is false left out. Empty `keep`: all.
-std::vector<u8> lay_out(const Program& program, const std::vector<bool>& keep, std::vector<u64>* addresses = nullptr);
+std::vector<u8> lay_out(const Program& program, const std::vector<bool>& keep,
+                        std::vector<u64>* addresses = nullptr);
 // A line an instruction, by cpu/print.
 std::string listing(const Program& program, const std::vector<bool>& keep);
 // The whole program as an ELF file.

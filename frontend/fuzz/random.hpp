@@ -1,4 +1,5 @@
-// The random numbers of a program: a value that is passed on, so that equal seeds give equal programs everywhere.
+// The random numbers of a program: a value that is passed on, so that equal seeds give equal programs
+// everywhere.
 #pragma once
 #include <span>
 

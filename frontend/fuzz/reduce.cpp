@@ -33,7 +33,8 @@ void shrink(const Program& program, std::vector<bool>& keep, const StillFails& s
                 for (const std::size_t index : atoms[i]) tried[index] = false;
             if (still_fails(program, tried)) {
                 keep = std::move(tried);
-                atoms.erase(atoms.begin() + static_cast<std::ptrdiff_t>(at), atoms.begin() + static_cast<std::ptrdiff_t>(end));
+                atoms.erase(atoms.begin() + static_cast<std::ptrdiff_t>(at),
+                            atoms.begin() + static_cast<std::ptrdiff_t>(end));
                 removed = true;
             } else {
                 at = end;
@@ -47,7 +48,9 @@ void shrink(const Program& program, std::vector<bool>& keep, const StillFails& s
 }
 }  // namespace
 
-std::size_t Reduced::left() const { return static_cast<std::size_t>(std::count(keep.begin(), keep.end(), true)); }
+std::size_t Reduced::left() const {
+    return static_cast<std::size_t>(std::count(keep.begin(), keep.end(), true));
+}
 
 Reduced reduce(Program program, const StillFails& still_fails) {
     Reduced reduced{std::move(program), {}};

@@ -12,6 +12,7 @@ struct Reduced {
     std::vector<bool> keep;
     std::size_t left() const;
 };
-// Delta debugging (Zeller, Hildebrandt 2002) over the instructions; groups stay whole: a part of one may fail for reasons of its own.
+// Delta debugging (Zeller, Hildebrandt 2002) over the instructions; groups stay whole: a part of one may fail
+// for reasons of its own.
 Reduced reduce(Program program, const StillFails& still_fails);
 }  // namespace hartline::fuzz

@@ -52,7 +52,8 @@ u32 random_word(Writer& w, Op op) {
         if (o.rs2 == kScratch) o.rs2 = 0;
     }
     // Reserved rounding modes trap: rarely.
-    if ((r.format == Format::Fp || r.format == Format::Fp4) && (o.imm == 5 || o.imm == 6) && !w.random.one_in(8))
+    if ((r.format == Format::Fp || r.format == Format::Fp4) && (o.imm == 5 || o.imm == 6) &&
+        !w.random.one_in(8))
         o.imm = 7;
     // Bits that no operand covers (a may-be-operation's number) stay random.
     const u32 covered = encode(op, {.rd = 31, .rs1 = 31, .rs2 = 31, .rs3 = 31, .imm = -1}) & ~r.mask;
@@ -64,7 +65,8 @@ std::optional<u16> random_half(Writer& w, const CompressedRow& row) {
         const auto half = static_cast<u16>((w.random.next() & 0xffff & ~row.mask) | row.match);
         if (find_compressed(half) != &row) continue;
         const Operands o = decode(half).operands;
-        if (!effects(row.target).writes_f && writes_x(row.target) && (o.rd >= kScratch || w.is_used(o.rd))) continue;
+        if (!effects(row.target).writes_f && writes_x(row.target) && (o.rd >= kScratch || w.is_used(o.rd)))
+            continue;
         return half;
     }
     return std::nullopt;

@@ -11,13 +11,13 @@ namespace hartline::fuzz {
 struct Rows {
     explicit Rows(Dialect dialect);
     // 32 bits wide
-    std::vector<Op> integer;     // registers to registers, no traps
-    std::vector<Op> floating;    // no memory
-    std::vector<Op> access;      // loads and stores
+    std::vector<Op> integer;   // registers to registers, no traps
+    std::vector<Op> floating;  // no memory
+    std::vector<Op> access;    // loads and stores
     std::vector<Op> access_fp;
-    std::vector<Op> atomic;      // all but LR and SC
+    std::vector<Op> atomic;  // all but LR and SC
     std::vector<Op> branches;
-    std::vector<Op> hints;       // pause and the like: nothing but a retirement
+    std::vector<Op> hints;  // pause and the like: nothing but a retirement
     // 16 bits wide
     std::vector<const CompressedRow*> c_integer, c_access, c_branches;
 };

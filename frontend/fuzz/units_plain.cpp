@@ -4,7 +4,8 @@
 
 namespace hartline::fuzz {
 namespace {
-// Offsets from x31 that matter: near the page border, over the window's lower half; rarely where constants lie.
+// Offsets from x31 that matter: near the page border, over the window's lower half; rarely where constants
+// lie.
 i32 window_offset(Writer& w) {
     switch (w.random.below(8)) {
         case 0:
@@ -22,10 +23,12 @@ u32 replacement(Writer& w, const Rows& rows) {
 }
 bool may_fault(const Writer& w) {
     const Category category = w.program.recipe.category;
-    return w.paged || category == Category::Pmp || category == Category::Paging || category == Category::Mixed;
+    return w.paged || category == Category::Pmp || category == Category::Paging ||
+           category == Category::Mixed;
 }
-// Where accesses may fault, a misaligned one over a page border is judged by parts: Spike has then stored what comes
-// before the fault ("Misaligned accesses" may), QEMU 7.2 tells an address in mtval that is not of the faulting part.
+// Where accesses may fault, a misaligned one over a page border is judged by parts: Spike has then stored
+// what comes before the fault ("Misaligned accesses" may), QEMU 7.2 tells an address in mtval that is not of
+// the faulting part.
 bool misaligned(const Writer& w, bool stores) {
     return !may_fault(w) || (w.program.recipe.dialect != Dialect::Qemu && !stores);
 }
@@ -92,7 +95,9 @@ void refresh(Writer& w, const Rows&) {
     } else if (w.random.one_in(2)) {
         w.put(Op::LD, {.rd = w.destination(), .rs1 = kPointer, .imm = w.random.between(0, 255) * 8});
     } else {
-        w.put(Op::FLD, {.rd = static_cast<u8>(w.random.below(32)), .rs1 = kPointer, .imm = w.random.between(0, 255) * 8});
+        w.put(Op::FLD, {.rd = static_cast<u8>(w.random.below(32)),
+                        .rs1 = kPointer,
+                        .imm = w.random.between(0, 255) * 8});
     }
 }
 
@@ -111,7 +116,8 @@ void jump(Writer& w, const Rows& rows) {
     if (w.random.one_in(2)) return w.put_forward(encode(Op::JAL, {.rd = w.destination()}), 4);
     w.grouped([&] {
         const u8 base = w.other_than(0);
-        const i32 skipped = w.random.between(0, 3), wide = w.random.one_in(3) ? 2 : 4, odd = w.random.between(0, 1);
+        const i32 skipped = w.random.between(0, 3), wide = w.random.one_in(3) ? 2 : 4,
+                  odd = w.random.between(0, 1);
         w.put(Op::AUIPC, {.rd = base});
         if (wide == 2) {
             w.put(Op::ADDI, {.rd = base, .rs1 = base, .imm = 10 + 4 * skipped + odd});
@@ -146,7 +152,8 @@ void compressed_access(Writer& w, const Rows& rows) {
     if (!misaligned(w, true)) return;
     const u8 base = *half % 4 == 2 ? kSp : Halfword{*half}.high();
     w.grouped([&] {
-        w.put(Op::ADDI, {.rd = base, .rs1 = kPointer, .imm = window_offset(w) - (w.random.one_in(4) ? 0 : 256)});
+        w.put(Op::ADDI,
+              {.rd = base, .rs1 = kPointer, .imm = window_offset(w) - (w.random.one_in(4) ? 0 : 256)});
         w.put(*half, 2);
     });
 }
@@ -159,7 +166,8 @@ void atomic(Writer& w, const Rows& rows) {
         const u8 base = window_address(w, 0, 16);
         u32 word = random_word(w, op);
         word = (word & ~(u32{31} << 15)) | u32{base} << 15;
-        if (op == Op::AMOCAS_Q && field(word, 11, 7) >= 28) word &= ~(u32{3} << 10);  // rd + 1 too is below x30
+        if (op == Op::AMOCAS_Q && field(word, 11, 7) >= 28)
+            word &= ~(u32{3} << 10);  // rd + 1 too is below x30
         // Let the comparison succeed now and then: rd holds what is there.
         const auto rd = static_cast<u8>(field(word, 11, 7));
         if (rd != 0 && rd != base && w.random.one_in(4)) w.put(Op::LD, {.rd = rd, .rs1 = base});

@@ -7,11 +7,11 @@
 
 namespace hartline::fuzz {
 namespace {
-constexpr u32 kSstatus = 0x100, kSepc = 0x141, kSatp = 0x180, kMstatus = 0x300, kMedeleg = 0x302, kMie = 0x304,
-              kMepc = 0x341, kMip = 0x344, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0;
+constexpr u32 kSstatus = 0x100, kSepc = 0x141, kSatp = 0x180, kMstatus = 0x300, kMedeleg = 0x302,
+              kMie = 0x304, kMepc = 0x341, kMip = 0x344, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0;
 constexpr u64 kMpp = 3 << 11, kMpie = 1 << 7, kMprv = 1 << 17, kSum = 1 << 18, kMxr = 1 << 19;
 constexpr u64 kLarge = kBase + 0x20'0000;  // of RAM: two MiB behind the program
-constexpr u64 kNowhere = 0x2'0000;  // physical addresses from here on belong to nobody, on any board
+constexpr u64 kNowhere = 0x2'0000;         // physical addresses from here on belong to nobody, on any board
 
 void csr(Writer& w, Op op, u8 rd, u32 number, u8 rs1) {
     w.put(op, {.rd = rd, .rs1 = rs1, .imm = static_cast<i32>(number)});
@@ -48,9 +48,9 @@ u64 leaf_flags(Writer& w) {
     if (!random.one_in(6)) flags |= pte::kD;
     // QEMU 7.2 with Svnapot does not look at what is reserved.
     const bool reserved = w.program.recipe.dialect != Dialect::Qemu;
-    if (random.one_in(16)) flags |= u64{random.below(reserved ? 4 : 3)} << 61;  // PBMT
+    if (random.one_in(16)) flags |= u64{random.below(reserved ? 4 : 3)} << 61;     // PBMT
     if (reserved && random.one_in(20)) flags |= u64{1} << (54 + random.below(7));  // reserved
-    flags |= u64{random.below(4)} << 8;  // for software
+    flags |= u64{random.below(4)} << 8;                                            // for software
     return flags;
 }
 u64 leaf(Writer& w, unsigned index) {
@@ -62,7 +62,8 @@ u64 leaf(Writer& w, unsigned index) {
 }
 u8 pmp_cfg(Writer& w) {
     u32 cfg = w.random.below(32);
-    if (w.program.recipe.dialect == Dialect::Qemu && (cfg & 0x18) == 0x10) cfg ^= 0x18;  // NA4: less than a page
+    if (w.program.recipe.dialect == Dialect::Qemu && (cfg & 0x18) == 0x10)
+        cfg ^= 0x18;               // NA4: less than a page
     if ((cfg & 3) == 2) cfg |= 1;  // W without R is reserved
     return static_cast<u8>(cfg | (w.random.one_in(200) ? 0x80 : 0));
 }
@@ -81,7 +82,8 @@ u64 pmp_address(Writer& w) {
 // Writes, reads back, and where the frame or the mode depends on it puts back what was there.
 void csr_probe(Writer& w, const Rows&) {
     const CsrProbe& probe = w.random.of(probes(w.program.recipe.dialect));
-    if (probe.machine_only && w.mode != Mode::Machine) return csr_illegal(w, {Rows(w.program.recipe.dialect)});
+    if (probe.machine_only && w.mode != Mode::Machine)
+        return csr_illegal(w, {Rows(w.program.recipe.dialect)});
     w.grouped([&] {
         const u8 old = w.other_than(0);
         w.use(old);
@@ -103,10 +105,12 @@ void csr_probe(Writer& w, const Rows&) {
 
 // No such CSR, a read-only one, or one of a higher mode.
 void csr_illegal(Writer& w, const Rows&) {
-    constexpr std::array<u32, 10> kNumbers{0x004, 0x0ff, 0x400, 0x5a9, 0x800, 0xc21, 0xcff, 0xf11, 0xf14, 0xfff};
+    constexpr std::array<u32, 10> kNumbers{0x004, 0x0ff, 0x400, 0x5a9, 0x800,
+                                           0xc21, 0xcff, 0xf11, 0xf14, 0xfff};
     constexpr std::array kOps{Op::CSRRW, Op::CSRRWI};
     constexpr std::array<u32, 5> kMachine{0x300, 0x305, 0x340, 0x3a0, 0xb00};
-    const u32 number = w.mode != Mode::Machine && w.random.one_in(2) ? w.random.of(kMachine) : w.random.of(kNumbers);
+    const u32 number =
+        w.mode != Mode::Machine && w.random.one_in(2) ? w.random.of(kMachine) : w.random.of(kNumbers);
     csr(w, w.random.of(kOps), w.destination(), number, w.source());
 }
 
@@ -218,7 +222,9 @@ void remap(Writer& w, const Rows&) {
         const bool middle = w.random.one_in(24);
         // A large page (misaligned now and then), or the way to the small ones.
         const u64 large = pte::of(kLarge, leaf_flags(w) & ~pte::kX) | (w.random.one_in(3) ? 1 << 10 : 0);
-        const u64 entry = !middle ? leaf(w, index) : w.random.one_in(3) ? large : pte::of(kLeafTable, pte::kV);
+        const u64 entry = !middle              ? leaf(w, index)
+                          : w.random.one_in(3) ? large
+                                               : pte::of(kLeafTable, pte::kV);
         w.li(kPointer, middle ? kMiddleTable : kLeafTable + index * 8);
         w.li(kScratch, entry);
         w.put(Op::SD, {.rs1 = kPointer, .rs2 = kScratch});
@@ -250,7 +256,8 @@ void to_island(Writer& w, const Rows&) {
     });
 }
 
-// The size of what lies between auipc and the next instruction must not depend on values: mret goes behind it.
+// The size of what lies between auipc and the next instruction must not depend on values: mret goes behind
+// it.
 void enter(Writer& w, Mode mode, u64 satp) {
     w.grouped([&] {
         w.paged = satp != 0;

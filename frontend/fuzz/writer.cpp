@@ -4,7 +4,8 @@
 namespace hartline::fuzz {
 
 Writer::Writer(const Recipe& recipe)
-    : random(recipe.seed * kCategories + static_cast<u64>(recipe.category)), program{.recipe = recipe, .body = {}} {
+    : random(recipe.seed * kCategories + static_cast<u64>(recipe.category)),
+      program{.recipe = recipe, .body = {}} {
     random.next();
 }
 

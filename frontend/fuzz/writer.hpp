@@ -33,9 +33,9 @@ public:
     }
 
     // --- units and registers
-    void begin_unit();      // what follows may be jumped to
+    void begin_unit();       // what follows may be jumped to
     void land_everything();  // nothing jumps further than here
-    u8 destination();       // x0 to x29 but those in use
+    u8 destination();        // x0 to x29 but those in use
     u8 source() { return static_cast<u8>(random.below(30)); }
     u8 other_than(u8 reg);  // a destination that is neither this nor x0
     void use(u8 reg) { used_ |= u32{1} << reg; }
