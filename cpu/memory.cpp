@@ -148,9 +148,9 @@ bool load_slow(Cpu& cpu, u64 vaddr, unsigned bytes, u64& value) {
     const unsigned first = in_first_page(vaddr, bytes), second = bytes - first;
     u64 paddr = 0, paddr_second = 0, low = 0, high = 0;
     if (!translate(cpu, vaddr, first, Access::Load, paddr)) return false;
-    if (second != 0) {  // a device is read in one piece, or not at all
-        if (!translate(cpu, vaddr + first, second, Access::Load, paddr_second)) return false;
+    if (second != 0) {  // a device is read in one piece, or not at all; the first part's faults come first
         if (!cpu.ram.contains(paddr, first)) return cpu.fault(Cause::LoadAccess, vaddr);
+        if (!translate(cpu, vaddr + first, second, Access::Load, paddr_second)) return false;
         if (!cpu.ram.contains(paddr_second, second)) return cpu.fault(Cause::LoadAccess, vaddr + first);
         load_piece(cpu, paddr_second, second, high);
     }
@@ -165,8 +165,8 @@ bool store_slow(Cpu& cpu, u64 vaddr, unsigned bytes, u64 value) {
     u64 paddr = 0, paddr_second = 0;
     if (!translate(cpu, vaddr, first, Access::Store, paddr)) return false;
     if (second != 0) {
-        if (!translate(cpu, vaddr + first, second, Access::Store, paddr_second)) return false;
         if (!cpu.ram.contains(paddr, first)) return cpu.fault(Cause::StoreAccess, vaddr);
+        if (!translate(cpu, vaddr + first, second, Access::Store, paddr_second)) return false;
         if (!cpu.ram.contains(paddr_second, second)) return cpu.fault(Cause::StoreAccess, vaddr + first);
     }
     if (!store_piece(cpu, paddr, first, value)) return cpu.fault(Cause::StoreAccess, vaddr);
