@@ -12,6 +12,7 @@
 #include "frontend/session/errors.hpp"
 #include "frontend/session/signature.hpp"
 #include "frontend/test/reference.hpp"
+#include "frontend/test/reproduction.hpp"
 
 namespace hartline {
 namespace {
@@ -47,6 +48,7 @@ public:
     }
 
     void run_all() {
+        if (is_reproducer(test_.file.path)) return blame(Verdict::Expectation, reproduce(test_.file.path));
         for (const EngineKind& engine : plan_.engines) run(engine);
     }
 

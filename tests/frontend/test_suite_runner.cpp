@@ -1,6 +1,8 @@
 // Running many tests: how each ends, that none loses another, signatures, and what is told.
 #include <nlohmann/json.hpp>
 
+#include "frontend/cli/options.hpp"
+#include "frontend/session/snapshot.hpp"
 #include "frontend/test/reference.hpp"
 #include "frontend/test/report.hpp"
 #include "programs.hpp"
@@ -181,4 +183,30 @@ TEST_CASE("suite_console_output_is_bounded_and_shown_on_failure", "[frontend][su
     CHECK(json["tests"][0]["exit"] == 1);
     CHECK(json["tests"][1]["hash"].get<std::string>().size() == 16);
     CHECK_FALSE(json["tests"][1].contains("console"));
+}
+
+TEST_CASE("a_reproducer_is_a_test_and_passes_when_the_engines_agree", "[frontend][suite]") {
+    const TemporaryFolder folder;
+    RunConfig config = plan_for_tests().config;
+    config.image = test_of(folder, "program", elf_of(finish_program(0x5555))).file.path;
+    config.deterministic = true;
+    Capture console;
+    Board board(config, console);
+    board.machine().run(3);
+    Snapshot snapshot;
+    snapshot.machine = board.summary();
+    snapshot.state = board.machine().save();
+    write_snapshot(folder.at("state.snapshot"), snapshot);
+    const auto conf = [&](const std::string& name, const std::string& text) {
+        const std::string path =
+            folder.file(name, std::span(reinterpret_cast<const u8*>(text.data()), text.size()));
+        return run_test({{name, "group", path}, {}}, plan_for_tests());
+    };
+    CHECK(conf("run.conf", config_text(config) + "load = " + folder.at("state.snapshot") + "\n")
+              .reasons.empty());
+    CHECK(conf("other.conf", config_text(config)).verdict == Verdict::Error);
+    config.harts = 2;
+    CHECK(
+        conf("foreign.conf", config_text(config) + "load = " + folder.at("state.snapshot") + "\n").verdict ==
+        Verdict::Error);
 }

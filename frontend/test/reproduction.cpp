@@ -1,0 +1,47 @@
+// One instruction in lockstep, from a reproducer's snapshot.
+#include "frontend/test/reproduction.hpp"
+
+#include <array>
+
+#include "frontend/cli/options.hpp"
+#include "frontend/diff/report.hpp"
+#include "frontend/session/board.hpp"
+#include "frontend/session/errors.hpp"
+#include "frontend/session/snapshot.hpp"
+#include "frontend/test/trial.hpp"
+
+namespace hartline {
+namespace {
+void load(Board& board, const std::string& path) {
+    const Snapshot snapshot = read_snapshot(path, board.summary());
+    try {
+        board.machine().load(snapshot.state);
+    } catch (const ArchiveError& error) {
+        throw InputError(path, error.what(), "make the reproducer again with this Hartline");
+    }
+}
+}  // namespace
+
+bool is_reproducer(const std::string& path) { return path.ends_with(".conf"); }
+
+std::string reproduce(const std::string& path) {
+    const std::array<std::string, 2> arguments{"--config", path};
+    RunConfig config = parse_run(arguments).config;
+    config.deterministic = true;
+    if (config.load.empty()) throw InputError(path, "has no 'load'", "give the run.conf of a reproducer");
+    Capture console;
+    config.engine = EngineKind::Interpreter;
+    Board a(config, console);
+    config.engine = EngineKind::Ir;
+    Board b(config, console);
+    load(a, config.load);
+    load(b, config.load);
+    LockstepOptions options;
+    options.every = options.glance = 1;
+    options.most = a.machine().tick() + 1;
+    Lockstep lockstep(a.machine(), b.machine(), options);
+    if (!lockstep.run()) return {};
+    return describe_difference(lockstep, std::string(name(EngineKind::Interpreter)),
+                               std::string(name(EngineKind::Ir)));
+}
+}  // namespace hartline
