@@ -17,7 +17,6 @@
 #include "frontend/session/board.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/size.hpp"
-#include "frontend/session/snapshot.hpp"
 
 namespace hartline {
 namespace {
@@ -91,16 +90,6 @@ RunConfig with_engine(RunConfig config, EngineKind engine) {
     return config;
 }
 
-void load(Board& board, const std::string& path) {
-    if (path.empty()) return;
-    const Snapshot snapshot = read_snapshot(path, board.summary());
-    try {
-        board.machine().load(snapshot.state);
-    } catch (const ArchiveError& error) {
-        throw InputError(path, error.what(), "save it again with this Hartline");
-    }
-}
-
 class Stopwatch {
 public:
     double seconds() const {
@@ -144,8 +133,8 @@ int diff_engines(const DiffRequest& request) {
     const auto engines = parse_engines(request.engines);
     NoSink sink;
     Board a(with_engine(config, engines.first), sink), b(with_engine(config, engines.second), sink);
-    load(a, config.load);
-    load(b, config.load);
+    load_state(a, config.load);
+    load_state(b, config.load);
     LockstepOptions options;
     options.every = request.every;
     options.most = config.max_instructions.value_or(options.most);

@@ -14,6 +14,16 @@ void write_text(const std::string& path, const std::string& text) {
 }
 }  // namespace
 
+void load_state(Board& board, const std::string& path) {
+    if (path.empty()) return;
+    const Snapshot snapshot = read_snapshot(path, board.summary());
+    try {
+        board.machine().load(snapshot.state);
+    } catch (const ArchiveError& error) {
+        throw InputError(path, error.what(), "save it again with this Hartline");
+    }
+}
+
 std::string write_reproducer(const Reproducer& reproducer, const Lockstep& lockstep) {
     std::error_code failed;
     std::filesystem::create_directories(reproducer.folder, failed);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "frontend/diff/lockstep.hpp"
+#include "frontend/session/board.hpp"
 #include "frontend/session/config.hpp"
 
 namespace hartline {
@@ -14,6 +15,8 @@ struct Reproducer {
     std::string engines;  // as --engines takes them
     std::string report;
 };
+// Puts the machine into the state of a snapshot; does nothing for an empty path. Throws InputError.
+void load_state(Board& board, const std::string& path);
 // Throws InputError and HostError. Returns the command.
 std::string write_reproducer(const Reproducer& reproducer, const Lockstep& lockstep);
 }  // namespace hartline

@@ -39,6 +39,10 @@ void validate_run(const RunConfig& config) {
         throw InputError("--commit-log", "knows no order of harts on threads", "leave --parallel out");
     if (config.parallel && !config.coverage.empty())
         throw InputError("--coverage", "is not counted by several threads", "leave --parallel out");
+    const bool observed = !config.commit_log.empty() || !config.coverage.empty();
+    if (observed && config.engine != EngineKind::Interpreter)
+        throw InputError("--engine", "only the interpreter tells what instructions did",
+                         "leave --engine out, or --commit-log and --coverage");
     if (config.commit_log.empty() &&
         !(config.log_range.empty() && config.log_privilege.empty() && config.log_window.empty()))
         throw InputError("--log-…", "chooses from a log that is not written", "give --commit-log FILE too");

@@ -5,23 +5,12 @@
 
 #include "frontend/cli/options.hpp"
 #include "frontend/diff/report.hpp"
+#include "frontend/diff/reproducer.hpp"
 #include "frontend/session/board.hpp"
 #include "frontend/session/errors.hpp"
-#include "frontend/session/snapshot.hpp"
 #include "frontend/test/trial.hpp"
 
 namespace hartline {
-namespace {
-void load(Board& board, const std::string& path) {
-    const Snapshot snapshot = read_snapshot(path, board.summary());
-    try {
-        board.machine().load(snapshot.state);
-    } catch (const ArchiveError& error) {
-        throw InputError(path, error.what(), "make the reproducer again with this Hartline");
-    }
-}
-}  // namespace
-
 bool is_reproducer(const std::string& path) { return path.ends_with(".conf"); }
 
 std::string reproduce(const std::string& path) {
@@ -34,8 +23,8 @@ std::string reproduce(const std::string& path) {
     Board a(config, console);
     config.engine = EngineKind::Ir;
     Board b(config, console);
-    load(a, config.load);
-    load(b, config.load);
+    load_state(a, config.load);
+    load_state(b, config.load);
     LockstepOptions options;
     options.every = options.glance = 1;
     options.most = a.machine().tick() + 1;
