@@ -19,7 +19,7 @@ struct HartConfig {
     u64 reset_pc = 0x1000;
     unsigned pmp_entries = 16;  // 0, 16 or 64
     EngineKind engine = EngineKind::Interpreter;
-    bool svadu = true;          // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
+    bool svadu = true;             // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
     Observer* observer = nullptr;  // outlives the hart
 };
 
@@ -158,6 +158,9 @@ struct Fetched {
     const u8* page = nullptr;
 };
 Fetched fetch(Cpu& cpu, u64 vaddr);
+// The bits of the instruction at offset `at` of a page, which has at least two bytes from there. false: it
+// goes on in the next page. Halves are read in one piece each, as other harts may be storing there.
+bool instruction_in(const u8* page, u64 at, u32& word);
 
 // --- atomics.cpp (`bytes` 1, 2, 4 or 8; values zero-extended)
 bool amo(Cpu& cpu, AmoOp op, unsigned bytes, u64 vaddr, u64 operand, u64& old);

@@ -1,7 +1,6 @@
 // From memory to IR blocks, and through the evaluator.
 #include "cpu/ir_engine.hpp"
 
-#include <cstring>
 #include <stdexcept>
 
 #include "cpu/decode.hpp"
@@ -11,7 +10,7 @@
 
 namespace hartline {
 namespace {
-constexpr unsigned kMostLifted = 32;           // guest instructions a block
+constexpr unsigned kMostLifted = 32;          // guest instructions a block
 constexpr std::size_t kMostHeld = 2'000'000;  // IR instructions, of about 56 bytes
 
 // A block that does not hold is a bug of lift.hpp, whatever the guest did.
@@ -49,7 +48,8 @@ const IrEngine::Code* IrEngine::find(u64 pc) {
     if (fetched.from == Fetched::From::Halfword) return lift_single(pc, fetched);
     const Code* code = nullptr;
     if (const auto frame = frames_.find(fetched.paddr & ~(kFrameBytes - 1)); frame != frames_.end())
-        if (const auto found = frame->second.find(pc); found != frame->second.end()) code = found->second.get();
+        if (const auto found = frame->second.find(pc); found != frame->second.end())
+            code = found->second.get();
     if (code == nullptr) code = lift_block(pc, fetched);
     if (code == nullptr) return lift_single(pc, fetched);
     slot = {pc, tag(), code};
@@ -63,22 +63,19 @@ const IrEngine::Code* IrEngine::lift_block(u64 pc, const Fetched& fetched) {
     bool ended = false;
     for (unsigned count = 0; count < kMostLifted && at + 2 <= kFrameBytes && !ended; ++count) {
         u32 word = 0;
-        u16 low = 0;
-        std::memcpy(&low, fetched.page + at, 2);
-        const unsigned length = length_of(low);
-        if (at + length > kFrameBytes) break;
-        std::memcpy(&word, fetched.page + at, length);
+        if (!instruction_in(fetched.page, at, word)) break;
         const Decoded decoded = decode(word);
         lift(decoded.op, decoded.operands, pc, decoded.length, code->block);
         // Rows may end where the table does not say so: with a reserved rounding mode.
         ended = ends_block(decoded.op) || code->block.back().op != IrOp::End;
-        at += length;
-        pc += length;
+        at += decoded.length;
+        pc += decoded.length;
     }
     if (code->block.empty()) return nullptr;
     check(code->block);
     const u64 frame = c_.cpu.ram.frame_of(fetched.paddr);
-    if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0) c_.cpu.port.code_decoded(frame);
+    if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
+        c_.cpu.port.code_decoded(frame);
     if (held_ + code->block.size() > kMostHeld) forget_code();
     held_ += code->block.size();
     code->block.shrink_to_fit();

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu/cpu.hpp"
+#include "cpu/decode.hpp"
 #include "cpu/observer.hpp"
 #include "mmu/pmp.hpp"
 
@@ -174,6 +175,18 @@ bool store_slow(Cpu& cpu, u64 vaddr, unsigned bytes, u64 value) {
     return true;
 }
 
+namespace {
+u16 half_at(const u8* host) { return __atomic_load_n(reinterpret_cast<const u16*>(host), __ATOMIC_RELAXED); }
+}  // namespace
+
+bool instruction_in(const u8* page, u64 at, u32& word) {
+    word = half_at(page + at);
+    if (length_of(word) == 2) return true;
+    if (at + 4 > kFrameBytes) return false;
+    word |= u32{half_at(page + at + 2)} << 16;
+    return true;
+}
+
 Fetched fetch(Cpu& cpu, u64 vaddr) {
     const Tlb::Entry& entry = cpu.tlb.table(Access::Fetch)[Tlb::index(vaddr)];
     const u64 key = Tlb::key(vaddr, 1, cpu.fetch_context);
@@ -183,7 +196,7 @@ Fetched fetch(Cpu& cpu, u64 vaddr) {
         fetched.from = Fetched::From::Page;
         fetched.page = reinterpret_cast<const u8*>((vaddr & ~(kFrameBytes - 1)) + entry.addend);
         fetched.paddr = cpu.tlb.frame(Access::Fetch, vaddr) << kFrameShift | vaddr % kFrameBytes;
-        fetched.half = *reinterpret_cast<const u16*>(fetched.page + vaddr % kFrameBytes);
+        fetched.half = half_at(fetched.page + vaddr % kFrameBytes);
         return fetched;
     }
     u64 half = 0;

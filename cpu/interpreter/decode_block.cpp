@@ -1,5 +1,4 @@
 // From memory to decoded blocks.
-#include <cstring>
 
 #include "cpu/decode.hpp"
 #include "cpu/effects.hpp"
@@ -18,8 +17,6 @@ Insn make_insn(const Decoded& decoded, u64 offset, bool watched) {
     return insn;
 }
 bool ends(Op op) { return op == Op::Illegal || ends_block(op); }
-
-unsigned length_of(u16 low_half) { return (low_half & 3) == 3 ? 4 : 2; }
 }  // namespace
 
 const Block* Interpreter::find_block(u64 pc) {
@@ -47,16 +44,12 @@ Block* Interpreter::decode_block(const Fetched& fetched) {
     bool ended = false;
     while (count < kMostInBlock && at + 2 <= kFrameBytes && !ended) {
         u32 word = 0;
-        u16 low = 0;
-        std::memcpy(&low, page + at, 2);
-        const unsigned length = length_of(low);
-        if (at + length > kFrameBytes) break;
-        std::memcpy(&word, page + at, length);
+        if (!instruction_in(page, at, word)) break;
         const Decoded decoded = decode(word);
         offsets[count] = static_cast<u8>((at - start) / 2);
         insns[count++] = make_insn(decoded, at - start, watched());
         ended = ends(decoded.op);
-        at += length;
+        at += decoded.length;
     }
     if (count == 0) return nullptr;
     const u64 frame = c_.cpu.ram.frame_of(paddr);
