@@ -132,7 +132,7 @@ bool translate(Cpu& cpu, u64 vaddr, unsigned bytes, Access access, u64& paddr) {
     const Regime& regime = fetch ? cpu.fetch_regime : cpu.data_regime;
     const u64 context = fetch ? cpu.fetch_context : cpu.data_context;
     // Misaligned accesses, atomics and the IR's come here for pages that are known.
-    if (cpu.tlb.table(access)[Tlb::index(vaddr)].tag == Tlb::key(vaddr, 1, context)) {
+    if (cpu.tlb.tag(access, vaddr) == Tlb::key(vaddr, 1, context)) {
         paddr = cpu.tlb.frame(access, vaddr) << kFrameShift | vaddr % kFrameBytes;
         return true;
     }
@@ -188,13 +188,14 @@ bool instruction_in(const u8* page, u64 at, u32& word) {
 }
 
 Fetched fetch(Cpu& cpu, u64 vaddr) {
-    const Tlb::Entry& entry = cpu.tlb.table(Access::Fetch)[Tlb::index(vaddr)];
+    const auto tag = [&] { return cpu.tlb.tag(Access::Fetch, vaddr); };
     const u64 key = Tlb::key(vaddr, 1, cpu.fetch_context);
     Fetched fetched;
-    if (entry.tag != key && !translate(cpu, vaddr, 2, Access::Fetch, fetched.paddr)) return fetched;
-    if (entry.tag == key) {
+    if (tag() != key && !translate(cpu, vaddr, 2, Access::Fetch, fetched.paddr)) return fetched;
+    if (tag() == key) {
         fetched.from = Fetched::From::Page;
-        fetched.page = reinterpret_cast<const u8*>((vaddr & ~(kFrameBytes - 1)) + entry.addend);
+        fetched.page =
+            reinterpret_cast<const u8*>((vaddr & ~(kFrameBytes - 1)) + cpu.tlb.addend(Access::Fetch, vaddr));
         fetched.paddr = cpu.tlb.frame(Access::Fetch, vaddr) << kFrameShift | vaddr % kFrameBytes;
         fetched.half = half_at(fetched.page + vaddr % kFrameBytes);
         return fetched;

@@ -20,8 +20,7 @@ unsigned Tlb::slot_of(u64 satp) {
         if (spaces_[slot].used && spaces_[slot].satp == satp) return last_slot_ = slot;
     const unsigned slot = next_space_;
     next_space_ = next_space_ + 1 == kSpaces ? 1 : next_space_ + 1;
-    if (spaces_[slot].used)
-        drop_if([slot](const Entry& e, const Meta&) { return slot_of_tag(e.tag) == slot; });
+    if (spaces_[slot].used) drop_if([slot](u64 tag, const Meta&) { return slot_of_tag(tag) == slot; });
     spaces_[slot] = {satp, true};
     return last_slot_ = slot;
 }
@@ -39,10 +38,11 @@ u64 Tlb::context(const Regime& regime) {
 }
 
 void Tlb::fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page) {
-    Kind& kind = kinds_[static_cast<unsigned>(access)];
+    Kind& kind = this->kind(access);
     const u64 page = vaddr & ~(kFrameBytes - 1);
     const u64 at = index(vaddr);
-    kind.entries[at] = {page | context, reinterpret_cast<u64>(host_page) - page};
+    kind.tags[at] = page | context;
+    kind.addends[at] = reinterpret_cast<u64>(host_page) - page;
     kind.meta[at] = {to.paddr >> kFrameShift, to.page_shift, to.global};
     if (to.page_shift > kMegapageShift)
         gigapages_ = true;
@@ -54,24 +54,23 @@ template <class Match>
 void Tlb::drop_if(Match match) {
     for (Kind& kind : kinds_)
         for (unsigned i = 0; i < kEntries; ++i)
-            if (kind.entries[i].tag != kInvalid && match(kind.entries[i], kind.meta[i]))
-                kind.entries[i].tag = kInvalid;
+            if (kind.tags[i] != kInvalid && match(kind.tags[i], kind.meta[i])) kind.tags[i] = kInvalid;
 }
 
 void Tlb::flush_all() {
-    for (Kind& kind : kinds_) kind.entries.fill(Entry{});
+    for (Kind& kind : kinds_) kind.tags.fill(kInvalid);
     superpages_ = 0;
     gigapages_ = false;
 }
 
 void Tlb::flush_asid(u64 asid) {
-    drop_if([&](const Entry& e, const Meta& m) { return !m.global && has_asid(e.tag, asid); });
+    drop_if([&](u64 tag, const Meta& m) { return !m.global && has_asid(tag, asid); });
 }
 
 void Tlb::flush_address(u64 vaddr) {
     for (Kind& kind : kinds_) {
-        Entry& entry = kind.entries[index(vaddr)];
-        if (same_page(entry.tag, vaddr, kFrameShift)) entry.tag = kInvalid;
+        u64& tag = kind.tags[index(vaddr)];
+        if (same_page(tag, vaddr, kFrameShift)) tag = kInvalid;
     }
     flush_superpages(vaddr, true, 0);
 }
@@ -79,22 +78,22 @@ void Tlb::flush_address(u64 vaddr) {
 void Tlb::flush_address_asid(u64 vaddr, u64 asid) {
     for (Kind& kind : kinds_) {
         const u64 at = index(vaddr);
-        Entry& entry = kind.entries[at];
-        if (same_page(entry.tag, vaddr, kFrameShift) && !kind.meta[at].global && has_asid(entry.tag, asid))
-            entry.tag = kInvalid;
+        u64& tag = kind.tags[at];
+        if (same_page(tag, vaddr, kFrameShift) && !kind.meta[at].global && has_asid(tag, asid))
+            tag = kInvalid;
     }
     flush_superpages(vaddr, false, asid);
 }
 
 void Tlb::flush_superpages(u64 vaddr, bool any_space, u64 asid) {
     if (!gigapages_ && (superpages_ & filter_bit(vaddr)) == 0) return;
-    drop_if([&](const Entry& e, const Meta& m) {
-        return m.page_shift > kFrameShift && same_page(e.tag, vaddr, m.page_shift) &&
-               (any_space || (!m.global && has_asid(e.tag, asid)));
+    drop_if([&](u64 tag, const Meta& m) {
+        return m.page_shift > kFrameShift && same_page(tag, vaddr, m.page_shift) &&
+               (any_space || (!m.global && has_asid(tag, asid)));
     });
 }
 
 void Tlb::flush_frame(u64 paddr) {
-    drop_if([&](const Entry&, const Meta& m) { return m.frame == paddr >> kFrameShift; });
+    drop_if([&](u64, const Meta& m) { return m.frame == paddr >> kFrameShift; });
 }
 }  // namespace hartline

@@ -1,10 +1,10 @@
 // The software TLB: derived state, split by access kind, tagged by address space and privilege context.
 //
-// A tag is the page's virtual address with a context number in bits 4..11. An access compares its address
-// (the page bits, and the low bits that natural alignment wants zero) with the tag, so one compare checks
-// page, context and alignment together; what does not match takes the slow path. A context is a pair of an
-// address space (a value of satp, or none) and a mode (what privilege, SUM and MXR let through). Contexts
-// stay resident side by side, so a switch of process or privilege drops nothing.
+// A tag is the page's virtual address with a context number in bits 4..11, and bits 0..3 clear. An access
+// compares its address (the page bits, and the low bits that natural alignment wants zero) with the tag, so
+// one compare checks page, context and alignment together; what does not match takes the slow path. A context
+// is a pair of an address space (a value of satp, or none) and a mode (what privilege, SUM and MXR let
+// through). Contexts stay resident side by side, so a switch of process or privilege drops nothing.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -17,13 +17,8 @@ namespace hartline {
 class Tlb {
 public:
     static constexpr unsigned kEntries = 1024;  // a kind
-    struct Entry {
-        u64 tag = kInvalid;
-        u64 addend = 0;  // host address minus virtual address
-    };
-    static constexpr u64 kInvalid =
-        ~u64{0};  // of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned
-    using Table = std::array<Entry, kEntries>;
+    // Matches nothing: of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned.
+    static constexpr u64 kInvalid = ~u64{0};
 
     Tlb();
     static constexpr u64 index(u64 vaddr) { return (vaddr >> kFrameShift) % kEntries; }
@@ -31,11 +26,15 @@ public:
     static constexpr u64 key(u64 vaddr, u64 bytes, u64 context) {
         return (vaddr & (~(kFrameBytes - 1) | (bytes - 1))) | context;
     }
-    const Table& table(Access access) const { return kinds_[static_cast<unsigned>(access)].entries; }
+    // The tables of a kind, kEntries each: for translated code, which addresses them from the start of its
+    // hart.
+    const u64* tags(Access access) const { return kind(access).tags.data(); }
+    const u64* addends(Access access) const { return kind(access).addends.data(); }
+    // Of the entry that serves vaddr, if one does. An addend is a host address minus a virtual address.
+    u64 tag(Access access, u64 vaddr) const { return kind(access).tags[index(vaddr)]; }
+    u64 addend(Access access, u64 vaddr) const { return kind(access).addends[index(vaddr)]; }
     // The frame number (physical address / 4 KiB) behind the entry that serves vaddr.
-    u64 frame(Access access, u64 vaddr) const {
-        return kinds_[static_cast<unsigned>(access)].meta[index(vaddr)].frame;
-    }
+    u64 frame(Access access, u64 vaddr) const { return kind(access).meta[index(vaddr)].frame; }
     // The context bits (already in place) of a regime; makes the regime's address space resident.
     u64 context(const Regime& regime);
     // Does the regime's address space have its contexts? If not, context() may give it those of another.
@@ -62,7 +61,7 @@ private:
         bool global = false;
     };
     struct Kind {
-        Table entries;
+        std::array<u64, kEntries> tags, addends;
         std::array<Meta, kEntries> meta;
     };
     static constexpr unsigned kSpaces = 32;  // slot 0: no translation
@@ -71,6 +70,8 @@ private:
         u64 satp = 0;
         bool used = false;
     };
+    Kind& kind(Access access) { return kinds_[static_cast<unsigned>(access)]; }
+    const Kind& kind(Access access) const { return kinds_[static_cast<unsigned>(access)]; }
     template <class Match>
     void drop_if(Match match);
     unsigned slot_of(u64 satp);

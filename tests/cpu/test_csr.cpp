@@ -447,7 +447,7 @@ TEST_CASE("seen 56: PMP, mseccfg, ADUE and PBMTE changes flush; rewriting the sa
         f.cpu.tlb.fill(Access::Load, 0x8000'0000, context, {.paddr = 0x8000'0000}, nullptr);
         const int before = f.engine.context_changes;
         f.write(number, value);
-        const bool gone = f.cpu.tlb.table(Access::Load)[Tlb::index(0x8000'0000)].tag == Tlb::kInvalid;
+        const bool gone = f.cpu.tlb.tag(Access::Load, 0x8000'0000) == Tlb::kInvalid;
         CHECK(gone == (f.engine.context_changes != before));
         return gone;
     };

@@ -33,8 +33,7 @@ struct Held {
         f.cpu.s.satp = space(asid);
         update_regimes(f.cpu);
         const u64 vaddr = pages[page].vaddr + (asid << 12);
-        return f.cpu.tlb.table(Access::Load)[Tlb::index(vaddr)].tag ==
-               Tlb::key(vaddr, kFrameBytes, f.cpu.data_context);
+        return f.cpu.tlb.tag(Access::Load, vaddr) == Tlb::key(vaddr, kFrameBytes, f.cpu.data_context);
     }
     // One letter a page: of ASID 0, then of ASID 7.
     std::string held() {

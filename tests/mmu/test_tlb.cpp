@@ -24,7 +24,7 @@ struct Fixture {
     }
     bool holds(Access access, u64 vaddr, const Regime& regime, u64 bytes = 8) {
         const u64 context = tlb->context(regime);
-        return tlb->table(access)[Tlb::index(vaddr)].tag == Tlb::key(vaddr, bytes, context);
+        return tlb->tag(access, vaddr) == Tlb::key(vaddr, bytes, context);
     }
 };
 constexpr u64 kA = 0x12'3456'7000, kB = 0x12'3460'8000;
@@ -130,5 +130,25 @@ TEST_CASE("tlb: no address matches an empty entry") {
     Fixture f;
     for (const u64 vaddr : {u64{0}, ~u64{0}, ~u64{0} - 7, u64{0xfff}, kA})
         for (const u64 bytes : {1, 2, 4, 8})
-            CHECK(f.tlb->table(Access::Load)[Tlb::index(vaddr)].tag != Tlb::key(vaddr, bytes, 0xff0));
+            CHECK(f.tlb->tag(Access::Load, vaddr) != Tlb::key(vaddr, bytes, 0xff0));
+}
+
+// What translated code compares: the page of an access's last byte, so that misaligned accesses hit too.
+TEST_CASE("tlb: tables hold page and context alone, so that an access that straddles pages cannot match") {
+    Fixture f;
+    const Regime a = user(1, 100);
+    f.fill(Access::Store, kA, a);
+    f.fill(Access::Store, kA + kFrameBytes, a);
+    const auto matches = [&](u64 vaddr, u64 bytes) {
+        const u64 wanted = ((vaddr + bytes - 1) & ~(kFrameBytes - 1)) | f.tlb->context(a);
+        return f.tlb->tags(Access::Store)[Tlb::index(vaddr)] == wanted;
+    };
+    for (const u64 bytes : {1, 2, 4, 8}) {
+        CHECK(matches(kA + 1, bytes));
+        CHECK(matches(kA + kFrameBytes - bytes, bytes));
+        CHECK(matches(kA + kFrameBytes - bytes + 1, bytes) == (bytes == 1));
+        CHECK_FALSE(matches(~u64{0}, bytes));
+    }
+    const u64 host = kA + f.tlb->addends(Access::Store)[Tlb::index(kA)];
+    CHECK(reinterpret_cast<const u8*>(host) == f.page);
 }
