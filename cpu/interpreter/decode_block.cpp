@@ -60,6 +60,7 @@ Block* Interpreter::decode_block(const Fetched& fetched) {
     block->bytes = static_cast<u16>(at - start);
     std::copy(insns, insns + count, block->insns);
     block->insns[count] = {end_of_block_handler(), {}};
+    block->entry = entry_handler_ != nullptr && !watched() ? entry_handler_ : insns[0].handler;
     offsets[count] = static_cast<u8>((at - start) / 2);
     std::copy(offsets, offsets + count + 1, block->offsets());
     return block;
@@ -81,6 +82,7 @@ const Block* Interpreter::decode_single(u64 pc, const Fetched& fetched) {
     block->count = 1;
     block->bytes = decoded.length;
     block->insns[0] = make_insn(decoded, 0, watched());
+    block->entry = block->insns[0].handler;
     block->insns[1] = {end_of_block_handler(), {}};
     block->offsets()[0] = 0;
     block->offsets()[1] = static_cast<u8>(decoded.length / 2);
@@ -93,6 +95,7 @@ const Block* Interpreter::shortened(const Block* block, unsigned count) {
     copy->count = static_cast<u16>(count);
     copy->bytes = static_cast<u16>(block->offset(count));
     std::copy(block->insns, block->insns + count, copy->insns);
+    copy->entry = copy->insns[0].handler;
     copy->insns[count] = {end_of_block_handler(), {}};
     std::copy(block->offsets(), block->offsets() + count + 1, copy->offsets());
     return copy;

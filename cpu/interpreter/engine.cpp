@@ -5,20 +5,25 @@
 
 namespace hartline {
 
-Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& config)
-    : InterpreterContext{Context(port, number, config)},
-      HartEngine(c_),
+Interpreter::Interpreter(Context& context, Handler entry)
+    : HartEngine(context),
+      c_(context),
+      entry_handler_(entry),
       scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1) {
-    notes_.hart = number;
+    notes_.hart = c_.cpu.number;
     if (watched()) c_.cpu.notes = &notes_;
-    reset();
+}
+
+PlainInterpreter::PlainInterpreter(HartPort& port, unsigned number, const HartConfig& config)
+    : InterpreterContext{Context(port, number, config)}, Interpreter(context, nullptr) {
+    PlainInterpreter::reset();
 }
 
 // Takes back what the last block had not done.
 bool Interpreter::advance() {
     c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
     Exit exit = enter();
-    while (exit == Exit::Run) exit = c_.block->insns[0].handler(c_, c_.block->insns);
+    while (exit == Exit::Run) exit = c_.block->entry(c_, c_.block->insns);
     HartState& s = c_.cpu.s;
     const Block* const block = c_.block;
     c_.block = nullptr;
@@ -60,7 +65,7 @@ Exit Interpreter::enter() {
     s.retired += block->count;
     c_.block = block;
     c_.block_pc = s.pc;
-    return block->insns[0].handler(c_, block->insns);
+    return block->entry(c_, block->insns);
 }
 
 u64 Interpreter::retired_now() const {

@@ -62,8 +62,7 @@ void validate(const RunConfig& config) {
 EngineKind parse_engine(const std::string& option, const std::string& text) {
     for (std::size_t i = 0; i < kEngineNames.size(); ++i)
         if (text == kEngineNames[i]) return static_cast<EngineKind>(i);
-    if (text == "jit") throw InputError(option, "there is no translator yet", "choose interpreter or ir");
-    throw InputError(option, "'" + text + "' is no engine", "choose interpreter or ir");
+    throw InputError(option, "'" + text + "' is no engine", "choose interpreter, jit or ir");
 }
 
 DiskConfig parse_disk(const std::string& text) {

@@ -1,0 +1,46 @@
+// The C++ side of translated code's calls.
+#include "cpu/jit/helpers.hpp"
+
+namespace hartline::jit {
+
+void settle_fp(JitContext& c) {
+    if (c.mxcsr_seen == 0) return;
+    // MXCSR: invalid, (denormal), divide by zero, overflow, underflow, inexact from bit 0 on; fflags the
+    // other way.
+    const u64 seen = c.mxcsr_seen;
+    c.mxcsr_seen = 0;
+    c.cpu.s.fflags |= static_cast<u32>(bit(seen, 5) | bit(seen, 4) << 1 | bit(seen, 3) << 2 |
+                                       bit(seen, 2) << 3 | bit(seen, 0) << 4);
+}
+
+Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes) {
+    u64 value = 0;
+    if (!load_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return {0, Status::Trap};
+    return {value, c.leave ? Status::Stop : Status::On};
+}
+
+Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes) {
+    if (!store_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return Status::Trap;
+    return c.leave ? Status::Stop : Status::On;
+}
+
+// As the only instruction of a block that the interpreter has entered.
+Status run_handed(JitContext& c, Handed& handed) {
+    settle_fp(c);
+    auto* const block = reinterpret_cast<Block*>(handed.block);
+    HartState& s = c.cpu.s;
+    s.retired = c.limit_at_entry - (c.left >> 16) - handed.remaining + 1;
+    c.block = block;
+    c.block_pc = c.page + static_cast<u64>(static_cast<i64>(handed.offset));
+    const Exit exit = block->insns[0].handler(c, block->insns);
+    c.block = nullptr;
+    if (exit == Exit::Next) return Status::On;
+    if (exit == Exit::Trap) {
+        --s.retired;
+        s.pc = c.block_pc;
+        return Status::Trap;
+    }
+    s.pc = c.block_pc + block->bytes;
+    return Status::Stop;
+}
+}  // namespace hartline::jit
