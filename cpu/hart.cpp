@@ -10,7 +10,7 @@ namespace hartline {
 std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfig& config) {
     if (config.engine == EngineKind::Ir) return std::make_unique<IrEngine>(port, number, config);
     if (config.engine == EngineKind::Jit) return std::make_unique<jit::Engine>(port, number, config);
-    return std::make_unique<PlainInterpreter>(port, number, config);
+    return std::make_unique<Interpreter>(port, number, config);
 }
 
 // In the canonical order of the naming chapter: single letters, then Z by category, then S.

@@ -5,7 +5,7 @@
 
 namespace hartline {
 
-Interpreter::Interpreter(Context& context, Handler entry)
+InterpretingEngine::InterpretingEngine(Context& context, Handler entry)
     : HartEngine(context),
       c_(context),
       entry_handler_(entry),
@@ -14,13 +14,13 @@ Interpreter::Interpreter(Context& context, Handler entry)
     if (watched()) c_.cpu.notes = &notes_;
 }
 
-PlainInterpreter::PlainInterpreter(HartPort& port, unsigned number, const HartConfig& config)
-    : InterpreterContext{Context(port, number, config)}, Interpreter(context, nullptr) {
-    PlainInterpreter::reset();
+Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& config)
+    : InterpreterContext{Context(port, number, config)}, InterpretingEngine(context, nullptr) {
+    Interpreter::reset();
 }
 
 // Takes back what the last block had not done.
-bool Interpreter::advance() {
+bool InterpretingEngine::advance() {
     c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
     Exit exit = enter();
     while (exit == Exit::Run) exit = c_.block->entry(c_, c_.block->insns);
@@ -36,7 +36,7 @@ bool Interpreter::advance() {
 }
 
 // A trap leaves its traces in the CSRs of the mode that it was taken to.
-void Interpreter::trap_entered(u64 pc, Privilege from) {
+void InterpretingEngine::trap_entered(u64 pc, Privilege from) {
     if (!watched()) return;
     const HartState& s = c_.cpu.s;
     const bool machine = s.privilege == Privilege::Machine;
@@ -56,7 +56,7 @@ void Interpreter::trap_entered(u64 pc, Privilege from) {
 }
 
 // Runs from s.pc on. A block longer than what is left of the budget is run as a copy that ends there.
-Exit Interpreter::enter() {
+Exit InterpretingEngine::enter() {
     HartState& s = c_.cpu.s;
     const Block* block = find_block(s.pc);
     if (block == nullptr) return Exit::Trap;
@@ -68,22 +68,22 @@ Exit Interpreter::enter() {
     return block->entry(c_, block->insns);
 }
 
-u64 Interpreter::retired_now() const {
+u64 InterpretingEngine::retired_now() const {
     if (c_.block == nullptr) return c_.cpu.s.retired;
     return c_.cpu.s.retired - c_.block->count + c_.current_index();
 }
 
-void Interpreter::context_changed() {
+void InterpretingEngine::context_changed() {
     ++generation_;
     c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
 }
 
-void Interpreter::forget_code() {
+void InterpretingEngine::forget_code() {
     blocks_.clear();
     context_changed();
 }
 
-void Interpreter::code_changed(u64 frame) {
+void InterpretingEngine::code_changed(u64 frame) {
     if (!blocks_.drop_frame(c_.cpu.ram.base() + (frame << kFrameShift))) return;
     context_changed();
     c_.leave = true;

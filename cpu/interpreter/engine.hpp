@@ -10,7 +10,7 @@ struct InterpreterContext {
     Context context;
 };
 
-class Interpreter : public HartEngine {
+class InterpretingEngine : public HartEngine {
 public:
     // --- Hart
     void code_changed(u64 frame) override;
@@ -22,7 +22,7 @@ public:
 
 protected:
     // `entry`: how blocks are entered; null: by their first instruction.
-    Interpreter(Context& context, Handler entry);
+    InterpretingEngine(Context& context, Handler entry);
     void forget_code() override;
     // The block at `pc`, decoded if need be. Null: fetching its first instruction traps (Cpu::pending).
     const Block* find_block(u64 pc);
@@ -45,8 +45,8 @@ private:
     u64 generation_ = 1;        // of cached jumps
 };
 
-class PlainInterpreter final : private InterpreterContext, public Interpreter {
+class Interpreter final : private InterpreterContext, public InterpretingEngine {
 public:
-    PlainInterpreter(HartPort& port, unsigned number, const HartConfig& config);
+    Interpreter(HartPort& port, unsigned number, const HartConfig& config);
 };
 }  // namespace hartline

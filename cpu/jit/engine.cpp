@@ -47,7 +47,7 @@ bool host_supported() {
 
 Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
     : JitHolder{JitContext(port, number, config)},
-      Interpreter(context, count_entry),
+      InterpretingEngine(context, count_entry),
       c_(context),
       cache_(kCacheBytes) {
     c_.engine = this;
@@ -166,7 +166,7 @@ const Unit* Engine::after_indirect() {
 }
 
 u64 Engine::retired_now() const {
-    if (c_.block != nullptr || c_.site == 0) return Interpreter::retired_now();
+    if (c_.block != nullptr || c_.site == 0) return InterpretingEngine::retired_now();
     return c_.limit_at_entry - (c_.left >> kBudgetShift) - item_of_site().remaining;
 }
 

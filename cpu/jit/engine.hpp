@@ -15,7 +15,7 @@ struct JitHolder {
     JitContext context;
 };
 
-class Engine final : private JitHolder, public Interpreter {
+class Engine final : private JitHolder, public InterpretingEngine {
 public:
     Engine(HartPort& port, unsigned number, const HartConfig& config);
 

@@ -80,7 +80,7 @@ void Engine::code_changed(u64 frame) {
         for (const u32 number : found->second) drop(number);
         by_frame_.erase(found);
     }
-    Interpreter::code_changed(frame);
+    InterpretingEngine::code_changed(frame);
 }
 
 void Engine::drop_all() {
@@ -104,13 +104,13 @@ void Engine::drop_all() {
 
 void Engine::forget_code() {
     drop_all();
-    Interpreter::forget_code();
+    InterpretingEngine::forget_code();
 }
 
 void Engine::context_changed() {
     if ((++generation_ & 0xff'ffff) == 0)
         for (JumpEntry& entry : c_.jump_entries) entry = {};
     c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
-    Interpreter::context_changed();
+    InterpretingEngine::context_changed();
 }
 }  // namespace hartline::jit
