@@ -182,7 +182,7 @@ void Emitter::lower(const IrBlock& ir) {
 // The interpreter's handler does it, as a block of one instruction.
 void Emitter::hand_over(u32 index) {
     const Item& item = plan_.items[index];
-    if (flow_of(item) != Flow::On) {
+    if (const Flow flow = flow_of(item); flow != Flow::On && flow != Flow::Leaves) {
         failed_ = true;
         return;
     }
