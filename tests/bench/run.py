@@ -42,10 +42,12 @@ FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-ffp-contract=off"]
 COMPILERS = {"riscv64": ["riscv64-linux-gnu-gcc", "-static"], "native": ["gcc"]}
 
 # Each benchmark is a program and its further arguments.
-BENCHES = {name: (name, []) for name in ("lists", "sort", "sha256", "bytecode", "calls", "nbody", "mandelbrot",
-                                         "triad", "copy")}
+BENCHES = {name: (name, []) for name in ("mixed", "records", "lists", "sort", "sha256", "lz", "bytecode", "calls",
+                                         "icall", "xpage", "nbody", "spectral", "mandelbrot", "linpack", "triad",
+                                         "copy")}
 BENCHES |= {f"chase-{kib}k": ("chase", [str(kib)]) for kib in (16, 1024, 32768)}
-BENCHES |= {name: (name, []) for name in ("syscall", "pipe", "fault", "fork", "signal")}
+BENCHES |= {name: (name, []) for name in ("syscall", "clock", "signal", "pipe", "fork", "mmap", "segv", "cow", "amo",
+                                         "smc")}
 
 QEMU = "qemu-system-riscv64 -M virt -m 1G -nographic -kernel {kernel} -initrd {initrd} -append {append}"
 HARTLINE = "{binary} run {{kernel}} --initrd {{initrd}} --append {{append}} --stats"
