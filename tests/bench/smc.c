@@ -28,7 +28,7 @@ static void patch(uint8_t* code, uint32_t add, uint32_t flip) {
 
 int main(int argc, char** argv) {
     enum { kFunctions = 16, kSlot = 64 };
-    struct bench b = bench_open(argc, argv, "smc", "patches", 200000);
+    struct bench b = bench_open(argc, argv, "smc", "patches", 50000);
     uint8_t* area = mmap(NULL, kFunctions * kSlot, PROT_READ | PROT_WRITE | PROT_EXEC,
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED) bench_fail("smc: mmap");
