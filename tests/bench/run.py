@@ -5,8 +5,8 @@ Every machine boots the guest of `tools/guest busybox` and runs the same static 
 between the machines (A B C, A B C, ...). The programs print `BENCH start` and `BENCH end` around their work,
 and the clocks that count are the host's, read when these lines arrive: the CPU time of the emulator's process
 (all its threads; the figure to trust on a noisy machine) and the wall clock. A guest's own clock may be
-virtual, so its figure goes to the CSV file only; natively the program's own clocks count. `boot` is the time from the start of the process to
-/init's "hartline guest up". Checksums must agree on all machines.
+virtual, so its figure goes to the CSV file only; natively the program's own clocks count. `boot` is the time
+from the start of the process to /init's "hartline guest up". Checksums must agree on all machines.
 
 A ratio is PEER / REFERENCE in the same round: 2.00 says that the reference is twice as fast as the peer. A
 slowdown is MACHINE / NATIVE: 3.00 says that the program needs three times as long as on the host. The bars, the
@@ -92,8 +92,8 @@ def one_processor():
 
 
 def observe(command, timeout, on_line, before=None):
-    """Run a command, after before() in its process; call on_line(text, wall, cpu) for each line of its standard output as it arrives.
-    Returns what it wrote to standard error. Wall and CPU seconds count from its start."""
+    """Run a command, after before() in its process; call on_line(text, wall, cpu) for each line of its standard
+    output as it arrives. Returns what it wrote to standard error. Wall and CPU seconds count from its start."""
     with tempfile.TemporaryFile() as errors:
         started = time.monotonic()
         try:
@@ -189,27 +189,26 @@ def build(arch, programs):
         partial.replace(folder / name)
 
 
-def make_initrd(benches, scale):
+def make_initrd(folder, benches, scale):
     """The guest's initial RAM disk with the programs and a script that runs them."""
-    script = BUILD / "script"
+    script = folder / "script"
     lines = [f"/bench/{program} {' '.join([scale, *arguments])} || echo BENCH failed {name} $?"
              for name, (program, arguments) in benches.items()]
     script.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     script.chmod(0o755)
     programs = sorted({program for program, _ in benches.values()})
     specs = [f"{BUILD}/riscv64/{p}:/bench/{p}" for p in programs] + [f"{script}:/bench/run"]
-    target = BUILD / "initrd.cpio.gz"
+    target = folder / "initrd.cpio.gz"
     if subprocess.run([ROOT / "tools" / "overlay-initrd", target, GUEST / "initrd.cpio.gz", *specs]).returncode:
         raise Failure("the initial RAM disk was not made")
     return target
 
 
-def empty_initrd():
+def empty_initrd(folder):
     """An archive of nothing, for a kernel with its own RAM disk inside and a command that names one."""
-    target = BUILD / "empty.cpio"
+    target = folder / "empty.cpio"
     trailer = b"TRAILER!!!\0"
     header = "070701" + "00000000" * 4 + "00000001" + "00000000" * 6 + f"{len(trailer):08x}" + "00000000"
-    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes((header.encode() + trailer).ljust(512, b"\0"))
     return target
 
@@ -238,14 +237,14 @@ def run_boot(done, options):
         done.results["boot"]["instructions"] = int(re.sub(r"\D", "", m[1]))
 
 
-def run_lean(done, options):
-    command = done.machine.command(empty_initrd(), options.lean_append, options.lean)
+def run_lean(done, options, initrd):
+    command = done.machine.command(initrd, options.lean_append, options.lean)
     observe(command, options.timeout, done.until("lean", options.lean_marker))
     if "lean" not in done.results:
         raise Failure(f"{done.machine.name} ended without \"{options.lean_marker}\" on its console: {command}")
 
 
-def run_round(machine, number, options, names, initrd):
+def run_round(machine, number, options, names, initrds):
     done = Round(machine, number, options.rounds)
     benches = [name for name in names if name in BENCHES]
     if not machine.template:
@@ -255,9 +254,9 @@ def run_round(machine, number, options, names, initrd):
     if "boot" in names:
         run_boot(done, options)
     if "lean" in names:
-        run_lean(done, options)
+        run_lean(done, options, initrds["lean"])
     if benches:
-        observe(machine.command(initrd, "hartline.run=/bench/run"), options.timeout, done.line)
+        observe(machine.command(initrds["programs"], "hartline.run=/bench/run"), options.timeout, done.line)
         if missing := [name for name in benches if name not in done.results]:
             raise Failure(f"{machine.name} ended without a result of {', '.join(missing)}")
     return done.results
@@ -333,18 +332,18 @@ def parse_options():
     return parser.parse_args()
 
 
-def prepare(names, machines, options):
-    """Build what the machines need; returns the initial RAM disk with the programs."""
+def prepare(folder, names, machines, options):
+    """Build what the machines need; returns their initial RAM disks."""
     benches = {name: BENCHES[name] for name in names if name in BENCHES}
     programs = sorted({program for program, _ in benches.values()})
     if not options.without_native:
         build("native", programs)
     if not any(m.template for m in machines):
-        return None
+        return {}
     if subprocess.run([ROOT / "tools" / "guest", "busybox"], stdout=sys.stderr).returncode:
         raise Failure("the guest was not made (see above)")
     build("riscv64", programs)
-    return make_initrd(benches, options.scale) if benches else None
+    return {"lean": empty_initrd(folder), "programs": make_initrd(folder, benches, options.scale) if benches else None}
 
 
 def main():
@@ -358,14 +357,15 @@ def main():
     machines = choose_machines(options)
     for path in filter(None, (options.csv, options.summary, options.svg)):
         open(path, "w").close()    # a path that cannot be written should not cost the run
-    initrd = prepare(names, machines, options)
     rounds = []
-    try:
-        for number in range(1, options.rounds + 1):
-            rounds.append({m.name: run_round(m, number, options, names, initrd) for m in machines})
-    finally:    # what was measured is kept, whatever ends the run
-        if rounds:
-            show(Results(machines, rounds, names, options.measure), options)
+    with tempfile.TemporaryDirectory(prefix="hartline-bench-") as folder:    # two runs may go on at once
+        initrds = prepare(pathlib.Path(folder), names, machines, options)
+        try:
+            for number in range(1, options.rounds + 1):
+                rounds.append({m.name: run_round(m, number, options, names, initrds) for m in machines})
+        finally:    # what was measured is kept, whatever ends the run
+            if rounds:
+                show(Results(machines, rounds, names, options.measure), options)
     if wrong := disagreements(rounds):
         raise Failure("checksums differ, so something computes wrongly:\n" + "\n".join(wrong))
 
