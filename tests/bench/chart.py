@@ -91,7 +91,9 @@ def draw_panel(panel, top, colour):
             end = scale.x(value)
             out.append(f'<rect x="{LEFT}" y="{y + THICK * i:.1f}" width="{max(end - LEFT, 1):.1f}" '
                        f'height="{THICK - 1}" fill="{colour[machine]}"/>')
-            out.append(text(end + 4, y + THICK * i + 9, number(value) + panel.unit, 10))
+            label = number(value) + panel.unit
+            hidden = group.limit and -2 < scale.x(group.limit) - end < 8 + 6 * len(label)
+            out.append(text((scale.x(group.limit) if hidden else end) + 4, y + THICK * i + 9, label, 10))
         if group.limit:
             x = scale.x(group.limit)
             out.append(f'<line x1="{x:.1f}" y1="{y - 3:.1f}" x2="{x:.1f}" y2="{y + thick + 2:.1f}" '

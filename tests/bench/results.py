@@ -97,10 +97,12 @@ def print_slowdowns(results):
     print(f"\nslowdown, the time of each divided by the native one, and the bar for {reference}")
     table = [["bench", *results.emulators, "bar", "met"]]
     for bench in results.names:
-        cells = [s.text(2) if (s := results.slowdown(m, bench)) else "-" for m in results.emulators]
+        if measure := ROWS[bench].seconds:
+            cells = [f"{s.median:.2f} s" if (s := results.seconds(m, bench, measure)) else "-"
+                     for m in results.emulators]
+        else:
+            cells = [s.text(2) if (s := results.slowdown(m, bench)) else "-" for m in results.emulators]
         known = results.against_bar(bench)
-        if known and ROWS[bench].seconds:
-            cells[0] = f"{known[0]:.2f} s"
         table.append([bench, *cells, bar_text(bench), "" if not known else "yes" if known[0] <= known[1] else "NO"])
     means = [results.mean(m, results.native) for m in results.emulators]
     columns(table + [["geomean", *(f"{m:.2f}" if m else "-" for m in means), "", ""]])

@@ -343,7 +343,8 @@ def prepare(folder, names, machines, options):
     if subprocess.run([ROOT / "tools" / "guest", "busybox"], stdout=sys.stderr).returncode:
         raise Failure("the guest was not made (see above)")
     build("riscv64", programs)
-    return {"lean": empty_initrd(folder), "programs": make_initrd(folder, benches, options.scale) if benches else None}
+    return {"lean": empty_initrd(folder),
+            "programs": make_initrd(folder, benches, options.scale) if benches else None}
 
 
 def main():
