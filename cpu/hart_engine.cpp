@@ -30,6 +30,7 @@ u64 HartEngine::run(u64 budget) {
             forget_code_ = false;
             forget_code();
         }
+        if (r_.cpu.contexts_stale) update_regimes(r_.cpu);
         enter_interrupt();
         set_limit();
         r_.leave = false;

@@ -62,6 +62,12 @@ Translation translate_page(Cpu& cpu, const Regime& regime, u64 vaddr, Access acc
     return walk(regime, vaddr, access, tables);
 }
 
+void fill(Cpu& cpu, u64 vaddr, Access access, u64 context, const Translation& to, const u8* host) {
+    if (cpu.tlb.fill(access, vaddr, context, to, host)) return;
+    cpu.contexts_stale = true;
+    cpu.engine->stop_after_this();
+}
+
 // Keeps a translation, where RAM is behind it and nobody needs to see each access.
 void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     to.paddr &= ~(kFrameBytes - 1);
@@ -71,12 +77,12 @@ void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     const u64 frame = cpu.ram.frame_of(to.paddr);
     if (access != Access::Store) {
         const u8* const host = cpu.ram.for_read(frame);
-        cpu.tlb.fill(access, vaddr, context, to, host);
+        fill(cpu, vaddr, access, context, to, host);
         return;
     }
     const u8* const host = cpu.ram.for_write(frame);
     if ((cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) == 0)
-        cpu.tlb.fill(access, vaddr, context, to, host);
+        fill(cpu, vaddr, access, context, to, host);
 }
 
 // One piece of an access: it lies within a page.
