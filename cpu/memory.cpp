@@ -58,8 +58,11 @@ private:
 
 Translation translate_page(Cpu& cpu, const Regime& regime, u64 vaddr, Access access) {
     if (!regime.translates()) return {.paddr = vaddr};
-    PageTables tables(cpu);
-    return walk(regime, vaddr, access, tables);
+    PageTables memory(cpu);
+    TableAt at = cpu.tlb.tables().find(regime.satp, vaddr);
+    const Translation to = walk_from(at, regime, vaddr, access, memory);
+    if (to.fault == Fault::None) cpu.tlb.tables().keep(regime.satp, vaddr, at);
+    return to;
 }
 
 void fill(Cpu& cpu, u64 vaddr, Access access, u64 context, const Translation& to, const u8* host) {

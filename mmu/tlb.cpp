@@ -159,9 +159,11 @@ void Tlb::flush_all() {
     for (unsigned slot = 0; slot < kSpaces; ++slot) drop_space(slot);
     if (superpage_shifts_ != 0) superpages_.clear();
     superpage_shifts_ = 0;
+    tables_.forget();
 }
 
 void Tlb::flush_asid(u64 asid) {
+    tables_.forget();
     for (unsigned slot = kFirstSpace; slot < kSpaces; ++slot) {
         if (!has_asid(slot, asid)) continue;
         change_entries(slot, [](u64 tag, const Meta& m) { return m.global ? tag : kInvalid; });
@@ -170,6 +172,7 @@ void Tlb::flush_asid(u64 asid) {
 }
 
 void Tlb::flush_address(u64 vaddr) {
+    tables_.forget(vaddr);
     for (Kind& kind : kinds_) {
         u64& tag = kind.tags[index(vaddr)];
         if (same_page(tag, vaddr, kFrameShift)) tag = kInvalid;
@@ -179,6 +182,7 @@ void Tlb::flush_address(u64 vaddr) {
 }
 
 void Tlb::flush_address_asid(u64 vaddr, u64 asid) {
+    tables_.forget(vaddr);
     for (Kind& kind : kinds_) {
         const u64 at = index(vaddr);
         u64& tag = kind.tags[at];

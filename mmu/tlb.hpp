@@ -15,7 +15,7 @@
 #include <array>
 
 #include "mmu/filter.hpp"
-#include "mmu/translation.hpp"
+#include "mmu/table_cache.hpp"
 
 namespace hartline {
 
@@ -47,6 +47,8 @@ public:
     // false: not kept, as the context is common to all spaces and the page is not. Contexts are to be asked
     // for anew then: there is no common one any more.
     bool fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page);
+
+    TableCache& tables() { return tables_; }
 
     // sfence.vma / sinval.vma: by address (its leaf, of whatever size) and by ASID, each optional.
     void flush_all();
@@ -103,6 +105,7 @@ private:
     void flush_superpages(u64 vaddr, bool any_space, u64 asid);
 
     std::array<Kind, kKinds> kinds_;
+    TableCache tables_;
     std::array<Space, kSpaces> spaces_{};
     std::array<Groups, kSpaces> groups_{};
     unsigned next_space_ = kFirstSpace;

@@ -216,3 +216,36 @@ TEST_CASE("tlb: no remembered jump outlives its translation, and few are void fo
     }
     CHECK(voids < 20'000);
 }
+
+TEST_CASE("tlb: a walk's last table is known per space until a fence names its address or none") {
+    Fixture f;
+    const u64 one = user(1, 1).satp, two = user(2, 2).satp;
+    TableCache& tables = f.tlb->tables();
+    const auto knows = [&](u64 satp, u64 vaddr) { return tables.find(satp, vaddr).level == 0; };
+    const auto refill = [&] {
+        tables.keep(one, kA, {.paddr = 0x8000'1000, .level = 0, .global = true});
+        tables.keep(two, kB, {.paddr = 0x8000'2000, .level = 0, .global = false});
+    };
+    CHECK_FALSE(knows(0, 0));
+    refill();
+    CHECK(tables.find(one, kA + 0x1000).paddr == 0x8000'1000);
+    CHECK(tables.find(one, kA).global);
+    CHECK_FALSE(tables.find(two, kB).global);
+    CHECK_FALSE(knows(two, kA));
+    CHECK(tables.find(two, kA).paddr == 2 << kFrameShift);
+    CHECK_FALSE(knows(one, kA + 0x20'0000));
+    tables.keep(one, kA + 0x20'0000, {.paddr = 0x8000'3000, .level = 1, .global = false});
+    CHECK_FALSE(knows(one, kA + 0x20'0000));
+    f.tlb->flush_address(kA);
+    CHECK_FALSE(knows(one, kA));
+    CHECK(knows(two, kB));
+    f.tlb->flush_address_asid(kB, 2);
+    CHECK_FALSE(knows(two, kB));
+    refill();
+    f.tlb->flush_asid(1);
+    CHECK_FALSE(knows(one, kA));
+    refill();
+    f.tlb->flush_all();
+    CHECK_FALSE(knows(one, kA));
+    CHECK_FALSE(knows(two, kB));
+}
