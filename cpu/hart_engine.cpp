@@ -9,8 +9,9 @@ namespace hartline {
 
 void HartEngine::set_limit() {
     const u64 until_overflow = instructions_until_overflow(r_.cpu);
-    const u64 left = budget_ - std::min(budget_, progress());
-    r_.limit = r_.cpu.s.retired + std::min(left, until_overflow);
+    const u64 retired = r_.cpu.s.retired;
+    const u64 left = budget_ - std::min(budget_, retired - started_ + stalls_);
+    r_.limit = retired + std::min(left, until_overflow);
 }
 
 u64 HartEngine::run(u64 budget) {
@@ -39,6 +40,18 @@ u64 HartEngine::run(u64 budget) {
     }
     running_ = false;
     return progress();
+}
+
+bool HartEngine::go_on(bool trapped) {
+    HartState& s = r_.cpu.s;
+    if (trapped) enter_trap();
+    check_overflow(r_.cpu);
+    if (s.retired - started_ + stalls_ >= budget_ || r_.cpu.gave_way || s.waiting || forget_code_) return false;
+    enter_interrupt();
+    set_limit();
+    r_.leave = false;
+    entry_ = s.pc;
+    return true;
 }
 
 void HartEngine::enter_interrupt() {

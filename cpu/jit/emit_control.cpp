@@ -168,6 +168,7 @@ void Emitter::segment_end(const Segment& segment) {
     const u32 last = segment.first + segment.count - 1;
     const Item& item = plan_.items[last];
     item_ = last;
+    if (flow_of(item) == Flow::Leaves) return;
     if (flow_of(item) == Flow::Indirect && plan_.expected_return[last] == kNowhere) return;
     // Of a branch the plan may have gone on with the other way.
     edge(last, flow_of(item) == Flow::Branch ? item.offset + item.decoded.length : segment.next);

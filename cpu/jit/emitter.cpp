@@ -105,6 +105,7 @@ void Emitter::item(u32 index) {
     IrBlock ir;
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
+    if (ir.back().op == IrOp::Call && system(index)) return;
     if (!lowerable(ir)) return hand_over(index);
     lower(ir);
     if (is_terminator(ir.back().op) && ir.back().op != IrOp::End) terminator(ir, index);
@@ -182,7 +183,7 @@ void Emitter::lower(const IrBlock& ir) {
 // The interpreter's handler does it, as a block of one instruction.
 void Emitter::hand_over(u32 index) {
     const Item& item = plan_.items[index];
-    if (flow_of(item) != Flow::On) {
+    if (const Flow flow = flow_of(item); flow != Flow::On && flow != Flow::Leaves) {
         failed_ = true;
         return;
     }
@@ -190,6 +191,7 @@ void Emitter::hand_over(u32 index) {
     handed->item = index;
     handed->offset = item.offset;
     handed->remaining = item.remaining;
+    handed->uses_fp = uses_fp();
     auto* const block = new (handed->block) Block{};
     block->raw = item.word;
     block->count = 1;

@@ -78,12 +78,17 @@ Exit Engine::run(const Block& block) {
         if (c_.limit - s.retired < unit->charge) return interpret(pc);
         c_.block = nullptr;
         const Leave why = enter(pc, *unit);
-        if (why == Leave::HandedTrap) return Exit::Trap;
-        if (why == Leave::HandedStop) return Exit::Leave;
-        s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
-        if (why == Leave::Interpret) return interpret(c_.leave_pc);
-        if (why != Leave::Link && why != Leave::Indirect) return finish(why);
-        unit = why == Leave::Link ? after_link() : after_indirect();
+        if (why != Leave::HandedTrap && why != Leave::HandedStop)
+            s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
+        switch (why) {
+            case Leave::Link: unit = after_link(); break;
+            case Leave::Indirect: unit = after_indirect(); break;
+            case Leave::Interpret: return interpret(c_.leave_pc);
+            default:
+                if (!go_on(settle(why))) return Exit::System;
+                c_.leave_pc = s.pc;
+                unit = after_indirect();
+        }
         pc = c_.leave_pc;
         if (unit == nullptr) {
             s.pc = pc;
@@ -107,18 +112,20 @@ Exit Engine::interpret(u64 pc) {
     return Exit::Run;
 }
 
-// A load or store that trapped, or after which the hart must look at the world.
-Exit Engine::finish(Leave why) {
+// After an instruction that trapped (true), or behind which the hart must look at the world.
+bool Engine::settle(Leave why) {
     HartState& s = c_.cpu.s;
+    if (why == Leave::HandedTrap) return true;
+    if (why == Leave::HandedStop) return false;
     const Item& item = item_of_site();
     c_.site = 0;
     s.pc = c_.page + static_cast<u64>(item.offset);
     s.retired -= item.remaining;
-    if (why == Leave::Trap) return Exit::Trap;
+    if (why == Leave::Trap) return true;
     if (why == Leave::StopLoaded) complete_load(item);
     s.pc += item.decoded.length;
     ++s.retired;
-    return Exit::Leave;
+    return false;
 }
 
 // What follows a load in its row: the value reaches its register.

@@ -45,7 +45,7 @@ private:
     Exit run(const Block& block);
     Leave enter(u64 pc, const Unit& unit);
     Exit interpret(u64 pc);
-    Exit finish(Leave why);
+    bool settle(Leave why);
     void complete_load(const Item& item);
     // The unit to go on with; null: none yet.
     const Unit* after_link();

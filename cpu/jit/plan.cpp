@@ -59,6 +59,7 @@ private:
             case Flow::Branch: return after_branch(target_of(item), following);
             case Flow::Jump: return after_jump(item, target_of(item), following);
             case Flow::Indirect: return after_indirect(item);
+            case Flow::Leaves: return kNowhere;
             default: return following;
         }
     }
@@ -94,9 +95,15 @@ private:
 }  // namespace
 
 Flow flow_of(const Item& item) {
-    if (item.decoded.op == Op::Illegal) return Flow::System;
+    switch (item.decoded.op) {
+        case Op::Illegal: return Flow::System;
+        case Op::ECALL:
+        case Op::EBREAK:
+        case Op::MRET:
+        case Op::SRET: return Flow::Leaves;
+        default: break;
+    }
     const Effects& effects = kEffects[static_cast<std::size_t>(item.decoded.op)];
-    if (effects.calls) return Flow::System;
     if (effects.branches) return Flow::Branch;
     if (effects.jumps) return effects.uses_pc ? Flow::Jump : Flow::Indirect;
     return Flow::On;

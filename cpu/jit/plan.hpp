@@ -17,6 +17,7 @@ enum class Flow : u8 {
     Branch,    // there, or to the following one
     Jump,      // there
     Indirect,  // where a register says
+    Leaves,    // the code: to another mode
     System,    // not for translated code: the interpreter goes on with it
 };
 
