@@ -70,7 +70,4 @@ private:
     std::unordered_map<u64, std::vector<u32>> by_frame_;
     u32 generation_ = 1;
 };
-
-// Can this host run translated code?
-bool host_supported();
 }  // namespace hartline::jit
