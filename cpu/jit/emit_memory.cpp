@@ -59,7 +59,7 @@ void Emitter::address_into_rax(const Access& access) {
 // Behind a call: what it lost is loaded again. rax stays.
 void Emitter::after_slow() {
     load_flexible();
-    if (fp_arithmetic_) a.call(stubs_.fp_on);
+    if (reloads_) a.call(reload_floats_);
 }
 
 void Emitter::load_from_memory(Gp d, const x86::Mem& from, bool is_signed) {
@@ -82,6 +82,7 @@ void Emitter::load_from_rax(Gp d, const IrInst& inst) {
 }
 
 void Emitter::load(const IrBlock& ir, u32 id) {
+    if (loads_float(ir, id)) return load_float(ir, id);
     const IrInst inst = ir[id];
     const bool sum = is_sum(ir, inst.a);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
@@ -127,7 +128,11 @@ void Emitter::store(const IrBlock& ir, u32 id) {
     const bool sum = is_sum(ir, inst.a);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
     const asmjit::Label miss = a.newLabel(), back = a.newLabel();
-    store_value(probe(access, hartline::Access::Store, miss), v);
+    const x86::Mem to = probe(access, hartline::Access::Store, miss);
+    if (const auto from = stored_float(ir, inst.b, inst.width))
+        inst.width == 64 ? a.vmovsd(to, *from) : a.vmovss(to, *from);
+    else
+        store_value(to, v);
     a.bind(back);
     if (sum) used(ir[inst.a].a);
     used(inst.a);
