@@ -43,14 +43,18 @@ struct FloatSource {
 
 class Emitter {
 public:
-    // `base` is the executable address that the code will start at, `offset` the same from the start of the
-    // cache.
-    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-            u32 first_link);
+    struct Place {
+        u64 base;                   // the executable address that the code will start at
+        u32 offset;                 // the same from the start of the cache
+        u32 first_link;             // number of its first link
+        std::array<u64, 2> frames;  // physical addresses of its pages
+    };
+    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place);
 
     struct Result {
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
+        std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
         std::vector<Link> links;
         std::vector<std::unique_ptr<Handed>> handed;
@@ -164,6 +168,7 @@ private:
     void edge(u32 from, i32 offset);  // unconditional, here
     void edge_if(x86::CondCode condition, u32 from, i32 offset);
     void charge(i32 instructions);
+    void check_crossing();
     void leave_for_budget(i32 undo, i32 offset);
     void exit_to(i32 offset);  // budget is settled
     void indirect(Gp target);  // budget is settled
@@ -232,8 +237,9 @@ private:
     const JitContext& c_;
     const Stubs& stubs_;
     const Plan& plan_;
-    u64 base_;
-    u32 offset_, first_link_;
+    const u64 base_;
+    const u32 offset_, first_link_;
+    const std::array<u64, 2> frames_;
     asmjit::CodeHolder code_;
     x86::Assembler a;
     Result* out_ = nullptr;

@@ -54,9 +54,10 @@ private:
 
     // --- translate.cpp
     void translate(Block& block);
-    bool install(Block& block, const Plan& plan);
+    bool install(Block& block, const Plan& plan, const std::array<u64, 2>& frames);
     const Unit* unit_at(u64 paddr) const;
     void drop(u32 number);
+    void start_over(const Unit& unit);
     void drop_all();
 
     JitContext& c_;
