@@ -1,4 +1,6 @@
 // Where values are while an instruction is emitted.
+#include <algorithm>
+
 #include "cpu/jit/emitter.hpp"
 
 namespace hartline::jit {
@@ -38,6 +40,9 @@ std::optional<x86::Gp> Emitter::home(u8 guest) const {
     for (std::size_t i = 0; i < flexible_.size(); ++i)
         if (guest != 0 && flexible_[i] == guest) return kFlexible[i];
     return std::nullopt;
+}
+bool Emitter::is_flexible(Gp reg) {
+    return std::any_of(kFlexible.begin(), kFlexible.end(), [&](Gp other) { return other.id() == reg.id(); });
 }
 x86::Mem Emitter::memory_of(u8 guest, u32 bytes) const { return cell(c_, &c_.cpu.s.x[guest], bytes); }
 x86::Mem Emitter::float_memory(u8 guest, u32 bytes) const { return cell(c_, &c_.cpu.s.f[guest], bytes); }
@@ -122,15 +127,15 @@ void Emitter::set_x(const IrBlock& ir, u32 id) {
         v.temporary = true;
     }
     const auto reg = home(guest);
-    const bool is_flexible = reg && (reg->id() == kFlexible[0].id() || reg->id() == kFlexible[1].id());
+    const bool written_through = reg && is_flexible(*reg);
     if (ir[source].op == IrOp::PcPlus) {
         const Gp to = reg ? *reg : take_temporary();
         pc_into(to, static_cast<i64>(ir[source].imm) + plan_.items[item_].offset);
-        if (!reg || is_flexible) a.mov(memory_of(guest), to);
+        if (!reg || written_through) a.mov(memory_of(guest), to);
         if (!reg) give_back(to);
     } else if (const Value& v = values_[source]; reg) {
         move_to(*reg, v);
-        if (is_flexible) a.mov(memory_of(guest), *reg);
+        if (written_through) a.mov(memory_of(guest), *reg);
     } else if (v.kind == Value::Kind::Immediate && fits(v.immediate)) {
         a.mov(memory_of(guest), static_cast<i32>(v.immediate));
     } else {

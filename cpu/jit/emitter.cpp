@@ -113,6 +113,7 @@ void Emitter::item(u32 index) {
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
     if (is_target_[index] != 0) boxed_ = 0;
+    if (ir.back().op == IrOp::Call && system(index)) return;
     if (!lowerable(ir)) {
         boxed_ = 0;
         return hand_over(index);
@@ -204,6 +205,7 @@ void Emitter::hand_over(u32 index) {
     handed->item = index;
     handed->offset = item.offset;
     handed->remaining = item.remaining;
+    handed->uses_fp = uses_fp();
     auto* const block = new (handed->block) Block{};
     block->raw = item.word;
     block->count = 1;

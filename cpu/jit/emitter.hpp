@@ -92,6 +92,7 @@ private:
     Gp take_temporary();
     void give_back(Gp reg);
     std::optional<Gp> home(u8 guest) const;
+    static bool is_flexible(Gp reg);
     x86::Mem memory_of(u8 guest, u32 bytes = 8) const;
     x86::Mem float_memory(u8 guest, u32 bytes = 8) const;
     Gp in_register(u32 id);  // loads it if need be
@@ -144,6 +145,15 @@ private:
     void indirect(Gp target);  // budget is settled
     void indirect_at(u32 index, Gp target);
     void segment_end(const Segment& segment);
+
+    // --- emit_system.cpp
+    bool system(u32 index);
+    const u64* plain_csr(i32 number) const;
+    void exchange_csr(const u64* plain, const Operands& o, bool reads);
+    void mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
+                         const asmjit::Label& away);
+    void write_x(u8 guest, Gp from);
+    void read_x(Gp to, u8 guest);
 
     // --- emit_float.cpp
     bool float_lowerable(const IrInst& inst) const;

@@ -32,15 +32,16 @@ struct Granted {
     u32 frm, tag;
     bool operator==(const Granted&) const = default;
 };
-Granted granted(const JitContext& c) {
+Granted granted(const JitContext& c, bool uses_fp) {
     constexpr u64 kFs = u64{3} << 13;
     const HartState& s = c.cpu.s;
-    return {s.mstatus & kFs, c.cpu.fetch_context, s.overflow_at, s.frm, c.jump_tag32};
+    const u64 fs = uses_fp ? s.mstatus & kFs : 0;
+    return {fs, c.cpu.fetch_context, s.overflow_at, uses_fp ? s.frm : 0, c.jump_tag32};
 }
 
-bool may_go_on(const JitContext& c, const Granted& before) {
+bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
     const HartState& s = c.cpu.s;
-    return !c.leave && !c.cpu.gave_way && !s.waiting && granted(c) == before &&
+    return !c.leave && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
            !interrupt_deliverable(c.cpu);
 }
 }  // namespace
@@ -53,13 +54,14 @@ Status run_handed(JitContext& c, Handed& handed) {
     s.retired = c.limit_at_entry - (c.left >> 16) - handed.remaining + 1;
     c.block = block;
     c.block_pc = c.page + static_cast<u64>(static_cast<i64>(handed.offset));
-    const Granted before = granted(c);
+    const Granted before = granted(c, handed.uses_fp);
     const Exit exit = block->insns[0].handler(c, block->insns);
     c.block = nullptr;
     const u64 following = c.block_pc + block->bytes;
     switch (exit) {
         case Exit::Next: return Status::On;
-        case Exit::System: return s.pc == following && may_go_on(c, before) ? Status::On : Status::Stop;
+        case Exit::System:
+            return s.pc == following && may_go_on(c, handed.uses_fp, before) ? Status::On : Status::Stop;
         case Exit::Trap:
             --s.retired;
             s.pc = c.block_pc;

@@ -40,6 +40,7 @@ struct Handed {
     u32 item = 0;
     i32 offset = 0;
     u16 remaining = 0;
+    bool uses_fp = false;  // the unit relies on FS and frm
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
 
