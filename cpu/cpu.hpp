@@ -21,6 +21,8 @@ struct HartConfig {
     EngineKind engine = EngineKind::Interpreter;
     bool svadu = true;             // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
     Observer* observer = nullptr;  // outlives the hart
+    u32 translate_after = 50;      // entries of a block; 1: before it first runs
+    std::size_t code_cache_bytes = std::size_t{32} << 20;  // for translations
 };
 
 // mcause of synchronous exceptions. priv, "Machine Cause (mcause) Register".

@@ -10,11 +10,10 @@ namespace hartline {
 namespace {
 // --- Masks that csr.def uses
 using mstatus::kSd;
+using mstatus::kSstatus;
 using mstatus::kSxl64;
 using mstatus::kUxl64;
 constexpr u64 kAll = ~u64{0}, k32Bits = 0xffff'ffff;
-constexpr u64 kSstatus =
-    mstatus::kSie | mstatus::kSpie | mstatus::kSpp | mstatus::kFs | mstatus::kSum | mstatus::kMxr;
 constexpr u64 kMstatus = kSstatus | mstatus::kMie | mstatus::kMpie | mstatus::kMpp | mstatus::kMprv |
                          mstatus::kTvm | mstatus::kTw | mstatus::kTsr;
 constexpr u64 kSenvcfg = envcfg::kFiom | envcfg::kCbie | envcfg::kCbcfe | envcfg::kCbze;

@@ -3,11 +3,14 @@
 
 #include "cpu/interpreter/engine.hpp"
 #include "cpu/ir_engine.hpp"
+#include "cpu/jit/make.hpp"
 
 namespace hartline {
 
 std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfig& config) {
     if (config.engine == EngineKind::Ir) return std::make_unique<IrEngine>(port, number, config);
+    if (config.engine == EngineKind::Jit)
+        if (auto hart = jit::make(port, number, config)) return hart;
     return std::make_unique<Interpreter>(port, number, config);
 }
 

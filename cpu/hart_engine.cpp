@@ -45,6 +45,19 @@ u64 HartEngine::run(u64 budget) {
     return done();
 }
 
+bool HartEngine::go_on(bool trapped) {
+    HartState& s = r_.cpu.s;
+    if (trapped) enter_trap();
+    if (s.retired >= s.overflow_at) check_overflow(r_.cpu);
+    if (done() >= budget_ || r_.cpu.gave_way || s.waiting || forget_code_) return false;
+    if (r_.cpu.contexts_stale) update_regimes(r_.cpu);
+    if (interrupt_wakes(r_.cpu)) enter_interrupt();
+    set_limit();
+    r_.leave = false;
+    entry_ = s.pc;
+    return true;
+}
+
 void HartEngine::enter_interrupt() {
     const u64 pc = r_.cpu.s.pc;
     const Privilege from = r_.cpu.s.privilege;

@@ -35,7 +35,7 @@ public:
 
     // --- Engine
     void stop_after_this() override { r_.leave = true; }
-    void code_changed_elsewhere() override { forget_code_ = true; }
+    void code_changed_elsewhere() override { forget_code_ = r_.leave = true; }
 
     Cpu& cpu() { return r_.cpu; }
     const Cpu& cpu() const { return r_.cpu; }
@@ -49,6 +49,8 @@ protected:
     // Executes from s.pc on, at most until s.retired is `limit`, `leave` is set or a system function was
     // called. true: the instruction at s.pc trapped (Cpu::pending) and did not retire.
     virtual bool advance() = 0;
+    // What run() does between two advances, for an engine that goes on by itself. false: it must return to run().
+    bool go_on(bool trapped);
     // A trap or an interrupt was taken at `pc`: for observers.
     virtual void trap_entered(u64 /*pc*/, Privilege /*from*/) {}
     virtual void forget_code() = 0;  // drops whatever was made of instructions
