@@ -111,6 +111,7 @@ void Emitter::item(u32 index) {
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
     if (ir.back().op == IrOp::Call && system(index)) return;
+    if (atomic(ir, index)) return;
     if (!lowerable(ir)) return hand_over(index);
     lower(ir);
     if (is_terminator(ir.back().op) && ir.back().op != IrOp::End) terminator(ir, index);
@@ -172,7 +173,7 @@ void Emitter::lower(const IrBlock& ir) {
             case IrOp::SetX: set_x(ir, id); break;
             case IrOp::Load: load(ir, id); break;
             case IrOp::Store: store(ir, id); break;
-            case IrOp::Fence: a.lock().or_(x86::dword_ptr(x86::rsp), 0); break;
+            case IrOp::Fence: fence(inst); break;
             case IrOp::FpGuard:
             case IrOp::RoundingGuard:
             case IrOp::GetF:
