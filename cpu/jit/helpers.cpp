@@ -4,11 +4,12 @@
 namespace hartline::jit {
 
 void settle_fp(JitContext& c) {
-    if (c.mxcsr_seen == 0) return;
+    constexpr u32 kFlags = 0x3f;
+    const u64 seen = c.mxcsr_guest & kFlags;
+    if (seen == 0) return;
+    c.mxcsr_guest &= ~kFlags;
     // MXCSR: invalid, (denormal), divide by zero, overflow, underflow, inexact from bit 0 on; fflags the
     // other way.
-    const u64 seen = c.mxcsr_seen;
-    c.mxcsr_seen = 0;
     c.cpu.s.fflags |= static_cast<u32>(bit(seen, 5) | bit(seen, 4) << 1 | bit(seen, 3) << 2 |
                                        bit(seen, 2) << 3 | bit(seen, 0) << 4);
 }
@@ -40,7 +41,7 @@ Granted granted(const JitContext& c, bool uses_fp) {
 
 bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
     const HartState& s = c.cpu.s;
-    return !c.leave && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
+    return !c.leave && !c.cpu.contexts_stale && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
            !interrupt_deliverable(c.cpu);
 }
 }  // namespace
@@ -60,7 +61,8 @@ Status run_handed(JitContext& c, Handed& handed) {
     switch (exit) {
         case Exit::Next: return Status::On;
         case Exit::System:
-            return s.pc == following && may_go_on(c, handed.uses_fp, before) ? Status::On : Status::Stop;
+            if (handed.leaves || s.pc != following) return Status::Stop;
+            return may_go_on(c, handed.uses_fp, before) ? Status::On : Status::Stop;
         case Exit::Trap:
             --s.retired;
             s.pc = c.block_pc;
