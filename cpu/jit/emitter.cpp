@@ -125,6 +125,7 @@ void Emitter::item(u32 index) {
          item.decoded.length, ir);
     if (is_target_[index] || copying_) boxed_ = 0;
     if (ir.back().op == IrOp::Call && system(index)) return;
+    if (atomic(ir, index)) return;
     if (!lowerable(ir)) {
         boxed_ = 0;
         return hand_over(index);
@@ -192,7 +193,7 @@ void Emitter::lower(const IrBlock& ir) {
             case IrOp::SetX: set_x(ir, id); break;
             case IrOp::Load: load(ir, id); break;
             case IrOp::Store: store(ir, id); break;
-            case IrOp::Fence: a.lock().or_(x86::dword_ptr(x86::rsp), 0); break;
+            case IrOp::Fence: fence(inst); break;
             case IrOp::FpGuard:
             case IrOp::RoundingGuard:
             case IrOp::GetF:

@@ -184,6 +184,20 @@ private:
     void write_x(u8 guest, Gp from);
     void read_x(Gp to, u8 guest);
 
+    // --- emit_atomic.cpp
+    bool atomic(const IrBlock& ir, u32 index);
+    void probe_aligned(u8 address, unsigned bytes, hartline::Access kind, const asmjit::Label& miss);
+    void paddr_into_rcx(u8 address, hartline::Access kind);
+    void amo(const IrInst& inst, u8 operand, bool wanted);
+    void amo_locked(const IrInst& inst, u8 operand, bool wanted);
+    void combine(AmoOp op);
+    void load_reserved(const IrInst& inst, u8 address);
+    void store_conditional(const IrInst& inst, u8 address, u8 operand);
+    void compare_swap(const IrInst& inst, u8 expected, u8 desired);
+    void sign_extend(Gp reg, unsigned bytes);
+    void fence(const IrInst& inst);
+    bool parallel() const { return c_.cpu.port.parallel(); }
+
     // --- emit_float.cpp
     bool float_lowerable(const IrInst& inst) const;
     bool float_shapes(const IrBlock& ir) const;
