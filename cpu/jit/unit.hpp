@@ -4,6 +4,7 @@
 // another, joined by branches. It knows no virtual address (only offsets within its page), so that every
 // address space and process that maps the frame runs the same unit.
 #pragma once
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -57,5 +58,13 @@ struct Unit {
     std::vector<u32> links;   // of its own
     std::vector<u32> incoming;
     std::vector<std::unique_ptr<Handed>> handed;
+
+    bool overlaps(u64 at, u64 length) const {
+        const u64 page = paddr & ~(kFrameBytes - 1);
+        return std::any_of(items.begin(), items.end(), [&](const Item& item) {
+            const u64 begin = page + static_cast<u64>(item.offset);
+            return at < begin + item.decoded.length && begin < at + length;
+        });
+    }
 };
 }  // namespace hartline::jit
