@@ -20,7 +20,7 @@ public:
     Engine(HartPort& port, unsigned number, const HartConfig& config);
 
     // --- Hart
-    void code_changed(u64 frame) override;
+    bool code_changed(u64 paddr, u64 bytes) override;
 
     // --- Engine
     u64 retired_now() const override;
@@ -57,7 +57,7 @@ private:
     bool install(Block& block, const Plan& plan, const std::array<u64, 2>& frames);
     const Unit* unit_at(u64 paddr) const;
     void drop(u32 number);
-    void start_over(const Unit& unit);
+    static void cool(Block& block);  // as if it had just been decoded
     void drop_all();
 
     JitContext& c_;

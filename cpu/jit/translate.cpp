@@ -43,6 +43,7 @@ bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& f
     cache_.take(made.bytes);
     auto unit = std::make_unique<Unit>();
     unit->paddr = block.paddr;
+    unit->frames = frames;
     unit->number = static_cast<u32>(units_.size());
     unit->begin = begin;
     unit->near_entry = made.near_entry;
@@ -70,6 +71,7 @@ bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& f
     return true;
 }
 
+// Nothing leads to the unit any more: those who remember its far entry are sent the long way.
 void Engine::drop(u32 number) {
     if (units_[number] == nullptr) return;  // with the other one of its frames
     Unit& unit = *units_[number];
@@ -83,34 +85,39 @@ void Engine::drop(u32 number) {
         const u32 to = links_[at].to;
         if (to != 0 && to != number) std::erase(units_[to]->incoming, at);
     }
-    start_over(unit);
+    cache_.put_jump(unit.far_entry, stubs_.leave_indirect);
+    if (Block* const block = known_block(unit.paddr); block != nullptr && block->unit == number) cool(*block);
     dropped_.push_back(std::move(units_[number]));
 }
 
-// The unit's block is entered as if there had been no unit.
-void Engine::start_over(const Unit& unit) {
-    auto* const block = const_cast<Block*>(known_block(unit.paddr));
-    if (block == nullptr) return;
-    block->unit = 0;
-    block->heat = 0;
-    block->entry = count_entry;
+void Engine::cool(Block& block) {
+    block.unit = 0;
+    block.heat = 0;
+    block.entry = count_entry;
 }
 
 // May be called while one of the frame's units is under way: its store ends it.
-void Engine::code_changed(u64 frame) {
-    const auto found = by_frame_.find(c_.cpu.ram.base() + (frame << kFrameShift));
-    if (found != by_frame_.end()) {
-        for (const u32 number : found->second) drop(number);
-        by_frame_.erase(found);
-        context_changed();
-        c_.leave = true;
-    }
-    InterpretingEngine::code_changed(frame);
+bool Engine::code_changed(u64 paddr, u64 bytes) {
+    const bool held = InterpretingEngine::code_changed(paddr, bytes);
+    const auto found = by_frame_.find(paddr & ~kPageMask);
+    if (found == by_frame_.end()) return held;
+    const std::size_t dropped = std::erase_if(found->second, [&](u32 number) {
+        if (units_[number] == nullptr) return true;  // with the other one of its frames
+        const Unit& unit = *units_[number];
+        if (known_block(unit.paddr) != nullptr && !unit.overlaps(paddr, bytes)) return false;
+        drop(number);
+        return true;
+    });
+    if (dropped != 0) c_.leave = true;
+    if (found->second.empty()) by_frame_.erase(found);
+    return held;
 }
 
 void Engine::drop_all() {
-    for (const std::unique_ptr<Unit>& unit : units_)
-        if (unit != nullptr) start_over(*unit);
+    for (const std::unique_ptr<Unit>& unit : units_) {
+        if (unit == nullptr) continue;
+        if (Block* const block = known_block(unit->paddr); block != nullptr) cool(*block);
+    }
     units_.clear();
     units_.emplace_back();
     links_.clear();

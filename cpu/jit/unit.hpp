@@ -4,6 +4,9 @@
 // another, joined by branches. It knows no virtual address (only offsets within its page), so that every
 // address space and process that maps the frame runs the same unit.
 #pragma once
+#include <algorithm>
+#include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -56,6 +59,7 @@ struct Crossing {
 
 struct Unit {
     u64 paddr = 0;
+    std::array<u64, 2> frames{};  // of its page, and of the following one where it goes on there
     u32 number = 0;
     u32 begin = 0, end = 0;  // in bytes from the start of the cache
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
@@ -67,5 +71,15 @@ struct Unit {
     std::vector<u32> links;   // of its own
     std::vector<u32> incoming;
     std::vector<std::unique_ptr<Handed>> handed;
+
+    bool overlaps(u64 at, u64 length) const {
+        const auto half = [&](i32 offset) {
+            const u64 begin = frames[offset >= static_cast<i32>(kFrameBytes)] + static_cast<u64>(offset) % kFrameBytes;
+            return at < begin + 2 && begin < at + length;
+        };
+        return std::any_of(items.begin(), items.end(), [&](const Item& item) {
+            return half(item.offset) || (item.decoded.length == 4 && half(item.offset + 2));
+        });
+    }
 };
 }  // namespace hartline::jit
