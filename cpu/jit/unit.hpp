@@ -5,7 +5,6 @@
 // address space and process that maps the frame runs the same unit.
 #pragma once
 #include <algorithm>
-#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -74,7 +73,8 @@ struct Unit {
 
     bool overlaps(u64 at, u64 length) const {
         const auto half = [&](i32 offset) {
-            const u64 begin = frames[offset >= static_cast<i32>(kFrameBytes)] + static_cast<u64>(offset) % kFrameBytes;
+            const u64 begin =
+                frames[offset >= static_cast<i32>(kFrameBytes)] + static_cast<u64>(offset) % kFrameBytes;
             return at < begin + 2 && begin < at + length;
         };
         return std::any_of(items.begin(), items.end(), [&](const Item& item) {
