@@ -15,6 +15,7 @@ examples:
   tests/bench/run.py --without-hartline --scale 0.1
   tests/bench/run.py --peer 'two=qemu-system-riscv64 -M virt -smp 2 -m 1G -nographic -kernel {kernel}
                              -initrd {initrd} -append {append}'
+  tests/bench/run.py --userland --rounds 5          (a whole Debian: compiler, Python, package tools...)
 """
 import argparse
 import csv
@@ -31,6 +32,10 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True
+
+import userland
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ROOT / "tests" / "bench"
@@ -49,6 +54,9 @@ BENCHES |= {name: (name, []) for name in ("syscall", "pipe", "fault", "fork", "s
 
 QEMU = "qemu-system-riscv64 -M virt -m 1G -nographic -kernel {kernel} -initrd {initrd} -append {append}"
 HARTLINE = "{binary} run {{kernel}} --initrd {{initrd}} --append {{append}} --stats"
+# What they need more with --userland. The disk is the same file for all: nobody may write to it.
+QEMU_DISK = " -device virtio-blk-device,drive=disk -drive if=none,id=disk,format=raw,readonly=on,file={disk}"
+HARTLINE_DISK = " --disk {{disk}},ro"
 RESULT = re.compile(r"^(\S+) (\S+) (\d+) ([\d.]+) (\S+) ([0-9a-f]{16})$")
 
 
@@ -74,15 +82,16 @@ def cpu_seconds(pid):
 
 
 class Machine:
-    """Something that runs benchmarks: an emulator's command with {kernel} {initrd} {append}, or the host."""
+    """Something that runs benchmarks: an emulator's command with {kernel} {initrd} {append} and, for a whole Debian,
+    {disk}; or the host."""
 
     def __init__(self, name, template=None):
         self.name, self.template = name, template
 
     def command(self, initrd, append):
-        values = {"kernel": GUEST / "Image", "initrd": initrd, "append": append}
+        values = {"kernel": GUEST / "Image", "initrd": initrd, "append": append, "disk": userland.DISK}
         words = shlex.split(self.template)
-        return [re.sub(r"\{(kernel|initrd|append)\}", lambda m: str(values[m[1]]), w) for w in words]
+        return [re.sub(r"\{(kernel|initrd|append|disk)\}", lambda m: str(values[m[1]]), w) for w in words]
 
 
 def observe(command, timeout, on_line):
@@ -185,7 +194,10 @@ def make_initrd(benches, scale):
     script.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     script.chmod(0o755)
     programs = sorted({program for program, _ in benches.values()})
-    specs = [f"{BUILD}/riscv64/{p}:/bench/{p}" for p in programs] + [f"{script}:/bench/run"]
+    return pack_initrd([f"{BUILD}/riscv64/{p}:/bench/{p}" for p in programs] + [f"{script}:/bench/run"])
+
+
+def pack_initrd(specs):
     target = BUILD / "initrd.cpio.gz"
     if subprocess.run([ROOT / "tools" / "overlay-initrd", target, GUEST / "initrd.cpio.gz", *specs]).returncode:
         raise Failure("the initial RAM disk was not made")
@@ -213,6 +225,20 @@ def run_round(machine, number, options, benches, initrd):
     return done.results
 
 
+def run_userland_round(machine, number, options, names, initrd):
+    done = Round(machine, number, options.rounds)
+    before = userland.disk_stamp()
+    observe(machine.command(initrd, userland.APPEND), options.timeout, done.line)
+    if userland.disk_stamp() != before:
+        raise Failure(f"{machine.name} wrote to {userland.DISK}, which all machines share: make it again by "
+                      "`tools/guest debian`, and have this machine attach it read-only or to a snapshot")
+    missing = [name for name in names if name not in done.results]
+    if missing:
+        raise Failure(f"{machine.name} ended without a result of {', '.join(missing)}")
+    done.add(userland.TOTAL, **userland.total(done.results))
+    return done.results
+
+
 def spread(values, form="{:.3f}"):
     low, middle, high = (form.format(f(values)) for f in (min, statistics.median, max))
     return f"{middle} [{low}-{high}]"
@@ -233,7 +259,7 @@ def report(machines, rounds, names, measure):
             mine, theirs = samples(reference, bench), samples(peer, bench)
             ratios = [t / m for m, t in zip(mine, theirs) if m > 0 and t > 0]
             row.append(spread(ratios, "{:.2f}") if ratios else "-")
-            if ratios:
+            if ratios and bench != userland.TOTAL:    # its parts are counted
                 means[peer].append(statistics.median(ratios))
         table.append(row)
     table.append(["geomean", *("" for _ in machines),
@@ -278,19 +304,22 @@ def choose_machines(options):
         if not os.access(options.hartline, os.X_OK):
             raise Failure(f"{options.hartline} is missing: build it with `cmake --preset release && cmake --build "
                           "build/release`, name another with --hartline, or leave it out with --without-hartline")
-        machines.append(Machine("hartline", HARTLINE.format(binary=shlex.quote(str(options.hartline)))))
+        template = HARTLINE + (HARTLINE_DISK if options.userland else "")
+        machines.append(Machine("hartline", template.format(binary=shlex.quote(str(options.hartline)))))
     if not options.without_qemu:
-        machines.append(Machine("qemu", QEMU))
+        machines.append(Machine("qemu", QEMU + (QEMU_DISK if options.userland else "")))
     for peer in options.peer:
         name, separator, template = peer.partition("=")
         if not separator or not re.fullmatch(r"[\w.-]+", name) or "{kernel}" not in template:
             raise Failure(f"--peer '{peer}' is not NAME=COMMAND with {{kernel}}, {{initrd}} and {{append}} in it")
+        if options.userland and "{disk}" not in template:
+            raise Failure(f"--peer '{peer}' has no {{disk}} in its command, which --userland needs")
         machines.append(Machine(name, template))
     for m in machines:
         if not shutil.which(shlex.split(m.template)[0]):
             way_out = "install qemu-system-misc or pass --without-qemu" if m.name == "qemu" else "is it installed?"
             raise Failure(f"{shlex.split(m.template)[0]} (machine {m.name}) is not there: {way_out}")
-    if not options.without_native:
+    if not options.without_native and not options.userland:
         machines.append(Machine("native"))
     names = [m.name for m in machines]
     if not machines or len(set(names)) != len(names):
@@ -298,9 +327,10 @@ def choose_machines(options):
     return machines
 
 
-def choose_benches(text):
-    names = ["boot", *BENCHES] if not text else text.split(",")
-    unknown = [n for n in names if n != "boot" and n not in BENCHES]
+def choose_benches(text, whole_debian):
+    known = list(userland.parts()) if whole_debian else ["boot", *BENCHES]
+    names = known if not text else text.split(",")
+    unknown = [n for n in names if n not in known]
     if unknown:
         raise Failure(f"no benchmark is called {', '.join(unknown)}: --list names them")
     return names
@@ -309,6 +339,9 @@ def choose_benches(text):
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="name the benchmarks")
+    parser.add_argument("--userland", action="store_true",
+                        help="programs of a whole Debian (`tools/guest debian`) instead; a peer's command needs {disk} "
+                             "too, and must not write to it")
     parser.add_argument("--only", metavar="A,B", help="these benchmarks only (--list names them)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each machine runs (3)")
     parser.add_argument("--scale", default="1", metavar="X", help="multiplies every benchmark's work (1)")
@@ -325,40 +358,58 @@ def parse_options():
     return parser.parse_args()
 
 
-def main():
-    options = parse_options()
-    if options.list:
-        for name in ["boot", *BENCHES]:
-            source = SOURCES / f"{BENCHES.get(name, (name,))[0]}.c"
-            about = source.read_text().splitlines()[0][3:] if name != "boot" else f"From start to \"{MARKER}\"."
-            print(f"{name:13} {about}")
-        return
-    names = choose_benches(options.only)
-    if options.rounds < 1 or not re.fullmatch(r"\d*\.?\d+", options.scale) or float(options.scale) <= 0:
-        raise Failure(f"--rounds {options.rounds} and --scale {options.scale} must be above 0")
-    machines = choose_machines(options)
-    if options.csv:
-        write_csv(options.csv, [])    # a path that cannot be written should not cost the run
+def prepare(options, machines, names):
+    """Builds what the rounds need. Returns what runs one round of one machine."""
     options.boot = "boot" in names
     benches = {n: BENCHES[n] for n in names if n != "boot"}
-    emulated = any(m.template for m in machines)
     programs = sorted({program for program, _ in benches.values()})
     initrd = None
-    if emulated:
+    if any(m.template for m in machines):
         if subprocess.run([ROOT / "tools" / "guest", "busybox"], stdout=sys.stderr).returncode:
             raise Failure("the guest was not made (see above)")
         build("riscv64", programs)
         initrd = make_initrd(benches, options.scale) if benches else None
     if not options.without_native:
         build("native", programs)
+    return lambda machine, number: run_round(machine, number, options, benches, initrd)
+
+
+def prepare_userland(options, names):
+    """The same for a whole Debian: its disk, and an initial RAM disk with the scripts that run its programs."""
+    if subprocess.run([ROOT / "tools" / "guest", "debian"], stdout=sys.stderr).returncode:
+        raise Failure("the guest was not made (see above)")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    initrd = pack_initrd(userland.carried(names, float(options.scale), BUILD))
+    return lambda machine, number: run_userland_round(machine, number, options, names, initrd)
+
+
+def main():
+    options = parse_options()
+    if options.list and options.userland:
+        for name, part in userland.parts().items():
+            print(f"{name:15} {part.about}")
+        return
+    if options.list:
+        for name in ["boot", *BENCHES]:
+            source = SOURCES / f"{BENCHES.get(name, (name,))[0]}.c"
+            about = source.read_text().splitlines()[0][3:] if name != "boot" else f"From start to \"{MARKER}\"."
+            print(f"{name:13} {about}")
+        return
+    names = choose_benches(options.only, options.userland)
+    if options.rounds < 1 or not re.fullmatch(r"\d*\.?\d+", options.scale) or float(options.scale) <= 0:
+        raise Failure(f"--rounds {options.rounds} and --scale {options.scale} must be above 0")
+    machines = choose_machines(options)
+    if options.csv:
+        write_csv(options.csv, [])    # a path that cannot be written should not cost the run
+    run = prepare_userland(options, names) if options.userland else prepare(options, machines, names)
     rounds = []
     try:
         for number in range(1, options.rounds + 1):
-            rounds.append({m.name: run_round(m, number, options, benches, initrd) for m in machines})
+            rounds.append({m.name: run(m, number) for m in machines})
     finally:    # what was measured is kept, whatever ends the run
         if options.csv and rounds:
             write_csv(options.csv, rounds)
-    report(machines, rounds, names, options.measure)
+    report(machines, rounds, names + [userland.TOTAL] * options.userland, options.measure)
     if wrong := disagreements(rounds):
         raise Failure("checksums differ, so something computes wrongly:\n" + "\n".join(wrong))
 
