@@ -1,5 +1,5 @@
 # Compiler: small C programs preprocessed, compiled with -O2, assembled, linked and run.
-# unit: programs 4
+# unit: programs 3
 for ((i = 0; i < COUNT; i++)); do
     cat > "program$i.c" <<C
 #include <stdio.h>

@@ -1,5 +1,5 @@
 # A shell that starts short-lived programs.
-# unit: rounds 80
+# unit: rounds 60
 sum=0
 for ((i = 0; i < COUNT; i++)); do
     /bin/true

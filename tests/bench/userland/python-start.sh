@@ -1,5 +1,5 @@
 # Python started, with imports, several times: mostly code that runs once.
-# unit: starts 4
+# unit: starts 3
 for ((i = 0; i < COUNT; i++)); do
     python3 -c "
 import argparse, collections, csv, datetime, decimal, email.message, hashlib, http.client, json, logging, pathlib
