@@ -14,10 +14,9 @@ u8* atomic_address(Cpu& cpu, unsigned bytes, u64 vaddr, Access access, u64& padd
         cpu.fault(load ? Cause::LoadMisaligned : Cause::StoreMisaligned, vaddr);
         return nullptr;
     }
-    const Tlb::Entry& entry = cpu.tlb.table(access)[Tlb::index(vaddr)];
-    if (entry.tag == Tlb::key(vaddr, bytes, cpu.data_context)) {
+    if (cpu.tlb.tag(access, vaddr) == Tlb::key(vaddr, bytes, cpu.data_context)) {
         paddr = cpu.tlb.frame(access, vaddr) << kFrameShift | vaddr % kFrameBytes;
-        return reinterpret_cast<u8*>(vaddr + entry.addend);
+        return reinterpret_cast<u8*>(vaddr + cpu.tlb.addend(access, vaddr));
     }
     if (!translate(cpu, vaddr, bytes, access, paddr)) return nullptr;
     if (!cpu.ram.contains(paddr, bytes)) {
@@ -137,7 +136,8 @@ Outcome amocas_q(Cpu& cpu, const Operands& o) {
     if (old == expected) stored(cpu, paddr, 16);
     if (cpu.notes != nullptr) {
         const auto whole = [&](u128 value, bool store) {
-            return MemoryAccess{cpu.s.x[o.rs1], static_cast<u64>(value), static_cast<u64>(value >> 64), 16, store};
+            return MemoryAccess{cpu.s.x[o.rs1], static_cast<u64>(value), static_cast<u64>(value >> 64), 16,
+                                store};
         };
         cpu.notes->memory.add(whole(old, false));
         if (old == expected) cpu.notes->memory.add(whole(desired, true));

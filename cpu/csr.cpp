@@ -10,11 +10,10 @@ namespace hartline {
 namespace {
 // --- Masks that csr.def uses
 using mstatus::kSd;
+using mstatus::kSstatus;
 using mstatus::kSxl64;
 using mstatus::kUxl64;
 constexpr u64 kAll = ~u64{0}, k32Bits = 0xffff'ffff;
-constexpr u64 kSstatus =
-    mstatus::kSie | mstatus::kSpie | mstatus::kSpp | mstatus::kFs | mstatus::kSum | mstatus::kMxr;
 constexpr u64 kMstatus = kSstatus | mstatus::kMie | mstatus::kMpie | mstatus::kMpp | mstatus::kMprv |
                          mstatus::kTvm | mstatus::kTw | mstatus::kTsr;
 constexpr u64 kSenvcfg = envcfg::kFiom | envcfg::kCbie | envcfg::kCbcfe | envcfg::kCbze;
@@ -148,8 +147,9 @@ void fcsr(Cpu& cpu, const Row& row, unsigned number, u64 value, u64 mask) {
 void status(Cpu& cpu, const Row& row, unsigned, u64 value, u64) {
     u64 next = merge(cpu.s.mstatus, row.writable, value);
     if ((next & mstatus::kMpp) == u64{2} << mstatus::kMppShift) next &= ~mstatus::kMpp;
+    const u64 changed = cpu.s.mstatus ^ next;
     cpu.s.mstatus = next;
-    update_regimes(cpu);
+    if ((changed & mstatus::kOfRegimes) != 0) update_regimes(cpu);
 }
 void sie(Cpu& cpu, const Row& row, unsigned, u64 value, u64) {
     cpu.s.mie = merge(cpu.s.mie, row.writable & cpu.s.mideleg, value);
@@ -262,7 +262,8 @@ const Row* find(unsigned number) {
 }
 
 u64 visible(const Cpu& cpu, const Row& row, unsigned number) {
-    return row.read(cpu, row, number) & row.readable;
+    // Most are plain, and the comparison is cheaper than the call.
+    return (row.read == read::plain ? cpu.s.*row.state : row.read(cpu, row, number)) & row.readable;
 }
 
 // --- Instructions. unpriv, "Zicsr"

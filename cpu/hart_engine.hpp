@@ -1,5 +1,5 @@
-// What all engines share: a hart's life between blocks of instructions. Budgets, interrupts, traps, overflows of
-// counters, events, state; an engine adds how instructions are executed.
+// What all engines share: a hart's life between blocks of instructions. Budgets, interrupts, traps, overflows
+// of counters, events, state; an engine adds how instructions are executed.
 #pragma once
 #include "core/hart.hpp"
 #include "cpu/cpu.hpp"
@@ -10,8 +10,8 @@ namespace hartline {
 struct RunContext {
     RunContext(HartPort& port, unsigned number, const HartConfig& config) : cpu(port, number, config) {}
 
-    Cpu cpu;           // first: see Cpu
-    u64 limit = 0;     // the value of s.retired at which the budget ends
+    Cpu cpu;             // first: see Cpu
+    u64 limit = 0;       // the value of s.retired at which the budget ends
     bool leave = false;  // stop after the current instruction
 };
 
@@ -35,7 +35,7 @@ public:
 
     // --- Engine
     void stop_after_this() override { r_.leave = true; }
-    void code_changed_elsewhere() override { forget_code_ = true; }
+    void code_changed_elsewhere() override { forget_code_ = r_.leave = true; }
 
     Cpu& cpu() { return r_.cpu; }
     const Cpu& cpu() const { return r_.cpu; }
@@ -46,14 +46,17 @@ protected:
     // `context` is the engine's own, and already there.
     explicit HartEngine(RunContext& context) : r_(context) { r_.cpu.engine = this; }
 
-    // Executes from s.pc on, at most until s.retired is `limit`, `leave` is set or a system function was called.
-    // true: the instruction at s.pc trapped (Cpu::pending) and did not retire.
+    // Executes from s.pc on, at most until s.retired is `limit`, `leave` is set or a system function was
+    // called. true: the instruction at s.pc trapped (Cpu::pending) and did not retire.
     virtual bool advance() = 0;
+    // What run() does between two advances, for an engine that goes on by itself. false: it must return to run().
+    bool go_on(bool trapped);
     // A trap or an interrupt was taken at `pc`: for observers.
     virtual void trap_entered(u64 /*pc*/, Privilege /*from*/) {}
     virtual void forget_code() = 0;  // drops whatever was made of instructions
 
 private:
+    u64 done() const;
     void set_limit();
     void enter_interrupt();
     void enter_trap();

@@ -11,7 +11,8 @@ namespace hartline {
 
 // Registers are in Cpu::s, CSRs by csr_peek(). Null: some other kind of hart.
 const Cpu* inside(const Hart& hart);
-// After run(1): the address of the instruction that retired, which is not where pc was if a trap came before it.
+// After run(1): the address of the instruction that retired, which is not where pc was if a trap came before
+// it.
 u64 last_entry(const Hart& hart);
 
 // How an address is translated now, from the tables themselves.

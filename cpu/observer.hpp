@@ -109,7 +109,8 @@ struct TrapEntry {
     u64 cause = 0;  // without the interrupt bit
     u64 tval = 0;
     Privilege from = Privilege::Machine, to = Privilege::Machine;
-    const Commit* begun = nullptr;  // the instruction, where it was not its fetch that trapped; without effects
+    const Commit* begun =
+        nullptr;  // the instruction, where it was not its fetch that trapped; without effects
 };
 
 // Called on the hart's thread in the middle of its run: must not throw, and must not touch the machine.

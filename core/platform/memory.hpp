@@ -34,6 +34,28 @@ private:
     std::size_t bytes_ = 0;
 };
 
+// One piece of memory at two addresses: where it may be written, and where it may be executed. No page is
+// ever both at one address.
+class ExecutableMapping {
+public:
+    ExecutableMapping() = default;
+    explicit ExecutableMapping(std::size_t bytes);  // throws std::bad_alloc
+    ~ExecutableMapping();
+    ExecutableMapping(const ExecutableMapping&) = delete;
+    ExecutableMapping& operator=(const ExecutableMapping&) = delete;
+
+    u8* writable() const { return writable_; }
+    const u8* executable() const { return executable_; }
+    std::size_t bytes() const { return bytes_; }
+    void discard();  // the host has its memory back
+
+private:
+    u8* writable_ = nullptr;
+    const u8* executable_ = nullptr;
+    std::size_t bytes_ = 0;
+    int file_ = -1;
+};
+
 // Most memory that this process has had resident, in MiB.
 u64 peak_resident_mib();
 }  // namespace hartline

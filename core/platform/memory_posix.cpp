@@ -1,6 +1,7 @@
 // Host mappings by mmap.
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <new>
 
@@ -23,6 +24,23 @@ void HostMapping::make_read_only() { ::mprotect(address_, bytes_, PROT_READ); }
 void HostMapping::discard() {
     if (address_ != nullptr) ::madvise(address_, bytes_, MADV_DONTNEED);
 }
+
+ExecutableMapping::ExecutableMapping(std::size_t bytes) : bytes_(bytes) {
+    file_ = ::memfd_create("hartline-code", MFD_CLOEXEC);
+    if (file_ < 0 || ::ftruncate(file_, static_cast<off_t>(bytes)) != 0) throw std::bad_alloc();
+    void* const writable = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    void* const executable = ::mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, file_, 0);
+    if (writable == MAP_FAILED || executable == MAP_FAILED) throw std::bad_alloc();
+    writable_ = static_cast<u8*>(writable);
+    executable_ = static_cast<const u8*>(executable);
+}
+ExecutableMapping::~ExecutableMapping() {
+    if (writable_ == nullptr) return;
+    ::munmap(writable_, bytes_);
+    ::munmap(const_cast<u8*>(executable_), bytes_);
+    ::close(file_);
+}
+void ExecutableMapping::discard() { ::madvise(writable_, bytes_, MADV_REMOVE); }
 
 u64 peak_resident_mib() {
     rusage usage{};

@@ -37,10 +37,13 @@ inline constexpr unsigned kMostInBlock = 48;
 // Lies in the arena in front of its instructions (one more than `count`: the last one ends the block when no
 // instruction does) and their offsets in bytes from the start (again one more: the end).
 struct Block {
+    Handler entry = nullptr;  // where dispatch() enters: that of the first instruction, or a translator's
     u64 paddr = 0;
     u32 raw = 0;  // of a block of one instruction that is in no cache: its bits
     u16 count = 0;
     u16 bytes = 0;
+    u32 heat = 0;  // how often it was entered, where a translator counts
+    u32 unit = 0;  // a translator's number for what it made of the block
     Insn insns[1];
 
     const u8* offsets() const { return reinterpret_cast<const u8*>(insns + count + 1); }

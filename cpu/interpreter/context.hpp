@@ -51,7 +51,7 @@ inline constexpr bool kTailCalls = HARTLINE_TAIL_CALLS != 0;
     c.block = slot.block;
     c.block_pc = pc;
     if constexpr (kTailCalls)
-        return slot.block->insns[0].handler(c, slot.block->insns);
+        return slot.block->entry(c, slot.block->insns);
     else
         return Exit::Run;
 }

@@ -19,7 +19,7 @@ Insn make_insn(const Decoded& decoded, u64 offset, bool watched) {
 bool ends(Op op) { return op == Op::Illegal || ends_block(op); }
 }  // namespace
 
-const Block* Interpreter::find_block(u64 pc) {
+const Block* InterpretingEngine::find_block(u64 pc) {
     JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
     if (slot.pc == pc && slot.tag == c_.jump_tag) return slot.block;
     const Fetched fetched = fetch(c_.cpu, pc);
@@ -33,7 +33,7 @@ const Block* Interpreter::find_block(u64 pc) {
 }
 
 // Null: the first instruction straddles two pages.
-Block* Interpreter::decode_block(const Fetched& fetched) {
+Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     const u64 paddr = fetched.paddr;
     const u8* const page = fetched.page;
     Insn insns[kMostInBlock];
@@ -60,6 +60,7 @@ Block* Interpreter::decode_block(const Fetched& fetched) {
     block->bytes = static_cast<u16>(at - start);
     std::copy(insns, insns + count, block->insns);
     block->insns[count] = {end_of_block_handler(), {}};
+    block->entry = entry_handler_ != nullptr && !watched() ? entry_handler_ : insns[0].handler;
     offsets[count] = static_cast<u8>((at - start) / 2);
     std::copy(offsets, offsets + count + 1, block->offsets());
     return block;
@@ -67,7 +68,7 @@ Block* Interpreter::decode_block(const Fetched& fetched) {
 
 // One instruction, for once. The second half of a long one is a fetch of its own: it may lie in another page,
 // and its trap is reported for its own address.
-const Block* Interpreter::decode_single(u64 pc, const Fetched& fetched) {
+const Block* InterpretingEngine::decode_single(u64 pc, const Fetched& fetched) {
     u32 word = fetched.half;
     if (length_of(fetched.half) == 4) {
         const Fetched second = fetch(c_.cpu, pc + 2);
@@ -81,24 +82,26 @@ const Block* Interpreter::decode_single(u64 pc, const Fetched& fetched) {
     block->count = 1;
     block->bytes = decoded.length;
     block->insns[0] = make_insn(decoded, 0, watched());
+    block->entry = block->insns[0].handler;
     block->insns[1] = {end_of_block_handler(), {}};
     block->offsets()[0] = 0;
     block->offsets()[1] = static_cast<u8>(decoded.length / 2);
     return block;
 }
 
-const Block* Interpreter::shortened(const Block* block, unsigned count) {
+const Block* InterpretingEngine::shortened(const Block* block, unsigned count) {
     auto* const copy = new (scratch_.data()) Block{};
     copy->paddr = block->paddr;
     copy->count = static_cast<u16>(count);
     copy->bytes = static_cast<u16>(block->offset(count));
     std::copy(block->insns, block->insns + count, copy->insns);
+    copy->entry = copy->insns[0].handler;
     copy->insns[count] = {end_of_block_handler(), {}};
     std::copy(block->offsets(), block->offsets() + count + 1, copy->offsets());
     return copy;
 }
 
-u32 Interpreter::instruction_bits() const {
+u32 InterpretingEngine::instruction_bits() const {
     if (c_.block->raw != 0) return c_.block->raw;
     const u64 paddr = c_.block->paddr + c_.block->offset(c_.current_index());
     u16 low = 0;

@@ -5,20 +5,25 @@
 
 namespace hartline {
 
-Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& config)
-    : InterpreterContext{Context(port, number, config)},
-      HartEngine(c_),
+InterpretingEngine::InterpretingEngine(Context& context, Handler entry)
+    : HartEngine(context),
+      c_(context),
+      entry_handler_(entry),
       scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1) {
-    notes_.hart = number;
+    notes_.hart = c_.cpu.number;
     if (watched()) c_.cpu.notes = &notes_;
-    reset();
+}
+
+Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& config)
+    : InterpreterContext{Context(port, number, config)}, InterpretingEngine(context, nullptr) {
+    Interpreter::reset();
 }
 
 // Takes back what the last block had not done.
-bool Interpreter::advance() {
+bool InterpretingEngine::advance() {
     c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
     Exit exit = enter();
-    while (exit == Exit::Run) exit = c_.block->insns[0].handler(c_, c_.block->insns);
+    while (exit == Exit::Run) exit = c_.block->entry(c_, c_.block->insns);
     HartState& s = c_.cpu.s;
     const Block* const block = c_.block;
     c_.block = nullptr;
@@ -31,7 +36,7 @@ bool Interpreter::advance() {
 }
 
 // A trap leaves its traces in the CSRs of the mode that it was taken to.
-void Interpreter::trap_entered(u64 pc, Privilege from) {
+void InterpretingEngine::trap_entered(u64 pc, Privilege from) {
     if (!watched()) return;
     const HartState& s = c_.cpu.s;
     const bool machine = s.privilege == Privilege::Machine;
@@ -51,7 +56,7 @@ void Interpreter::trap_entered(u64 pc, Privilege from) {
 }
 
 // Runs from s.pc on. A block longer than what is left of the budget is run as a copy that ends there.
-Exit Interpreter::enter() {
+Exit InterpretingEngine::enter() {
     HartState& s = c_.cpu.s;
     const Block* block = find_block(s.pc);
     if (block == nullptr) return Exit::Trap;
@@ -60,25 +65,25 @@ Exit Interpreter::enter() {
     s.retired += block->count;
     c_.block = block;
     c_.block_pc = s.pc;
-    return block->insns[0].handler(c_, block->insns);
+    return block->entry(c_, block->insns);
 }
 
-u64 Interpreter::retired_now() const {
+u64 InterpretingEngine::retired_now() const {
     if (c_.block == nullptr) return c_.cpu.s.retired;
     return c_.cpu.s.retired - c_.block->count + c_.current_index();
 }
 
-void Interpreter::context_changed() {
+void InterpretingEngine::context_changed() {
     ++generation_;
     c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
 }
 
-void Interpreter::forget_code() {
+void InterpretingEngine::forget_code() {
     blocks_.clear();
     context_changed();
 }
 
-void Interpreter::code_changed(u64 frame) {
+void InterpretingEngine::code_changed(u64 frame) {
     if (!blocks_.drop_frame(c_.cpu.ram.base() + (frame << kFrameShift))) return;
     context_changed();
     c_.leave = true;

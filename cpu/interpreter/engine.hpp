@@ -7,13 +7,11 @@ namespace hartline {
 
 // Apart, so that it is there before the base class that works on it.
 struct InterpreterContext {
-    Context c_;
+    Context context;
 };
 
-class Interpreter final : private InterpreterContext, public HartEngine {
+class InterpretingEngine : public HartEngine {
 public:
-    Interpreter(HartPort& port, unsigned number, const HartConfig& config);
-
     // --- Hart
     void code_changed(u64 frame) override;
 
@@ -22,20 +20,33 @@ public:
     u32 instruction_bits() const override;
     void context_changed() override;
 
+protected:
+    // `entry`: how blocks are entered; null: by their first instruction.
+    InterpretingEngine(Context& context, Handler entry);
+    void forget_code() override;
+    // The block at `pc`, decoded if need be. Null: fetching its first instruction traps (Cpu::pending).
+    const Block* find_block(u64 pc);
+    Block* known_block(u64 paddr) const { return blocks_.find(paddr); }
+    bool watched() const { return c_.cpu.config.observer != nullptr; }
+
 private:
     bool advance() override;
-    void forget_code() override;
     void trap_entered(u64 pc, Privilege from) override;
-    bool watched() const { return c_.cpu.config.observer != nullptr; }
     Exit enter();
-    const Block* find_block(u64 pc);
     Block* decode_block(const Fetched& fetched);
     const Block* decode_single(u64 pc, const Fetched& fetched);
     const Block* shortened(const Block* block, unsigned count);
 
+    Context& c_;
+    const Handler entry_handler_;
     Commit notes_;  // of the instruction under way, where there is an observer
     BlockCache blocks_;
     std::vector<u64> scratch_;  // room for one block that is in no cache
     u64 generation_ = 1;        // of cached jumps
+};
+
+class Interpreter final : private InterpreterContext, public InterpretingEngine {
+public:
+    Interpreter(HartPort& port, unsigned number, const HartConfig& config);
 };
 }  // namespace hartline

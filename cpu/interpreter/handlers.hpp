@@ -6,7 +6,7 @@
 
 namespace hartline {
 
-Handler handler_of(Op op);       // Op::Illegal: raises illegal instruction
+Handler handler_of(Op op);         // Op::Illegal: raises illegal instruction
 Handler traced_handler_of(Op op);  // the same, and tells HartConfig::observer (traced.cpp)
-Handler end_of_block_handler();  // goes on behind a block that no instruction ended
+Handler end_of_block_handler();    // goes on behind a block that no instruction ended
 }  // namespace hartline

@@ -134,12 +134,13 @@ struct Interp {
     [[gnu::always_inline]] void load_as(Sign sign, u64 vaddr, K&& k) {
         u64 value = 0;
         if constexpr (kProbing) {
-            const Tlb::Entry& entry = c.cpu.tlb.table(Access::Load)[Tlb::index(vaddr)];
-            if (entry.tag != Tlb::key(vaddr, sizeof(T), c.cpu.data_context)) [[unlikely]] {
+            if (c.cpu.tlb.tag(Access::Load, vaddr) != Tlb::key(vaddr, sizeof(T), c.cpu.data_context))
+                [[unlikely]] {
                 exit = Exit::Miss;
                 return;
             }
-            value = __atomic_load_n(reinterpret_cast<const T*>(vaddr + entry.addend), __ATOMIC_RELAXED);
+            value = __atomic_load_n(reinterpret_cast<const T*>(vaddr + c.cpu.tlb.addend(Access::Load, vaddr)),
+                                    __ATOMIC_RELAXED);
         } else {
             const Slow slow = slow_load(c, in, vaddr, sizeof(T));
             exit = slow.exit;
@@ -160,13 +161,13 @@ struct Interp {
     template <class T>
     [[gnu::always_inline]] void store_as(u64 vaddr, u64 value) {
         if constexpr (kProbing) {
-            const Tlb::Entry& entry = c.cpu.tlb.table(Access::Store)[Tlb::index(vaddr)];
-            if (entry.tag != Tlb::key(vaddr, sizeof(T), c.cpu.data_context)) [[unlikely]] {
+            if (c.cpu.tlb.tag(Access::Store, vaddr) != Tlb::key(vaddr, sizeof(T), c.cpu.data_context))
+                [[unlikely]] {
                 exit = Exit::Miss;
                 return;
             }
-            __atomic_store_n(reinterpret_cast<T*>(vaddr + entry.addend), static_cast<T>(value),
-                             __ATOMIC_RELAXED);
+            __atomic_store_n(reinterpret_cast<T*>(vaddr + c.cpu.tlb.addend(Access::Store, vaddr)),
+                             static_cast<T>(value), __ATOMIC_RELAXED);
         } else {
             exit = slow_store(c, in, vaddr, sizeof(T), value).exit;
         }

@@ -1,0 +1,62 @@
+// What translated code works on: a hart as the interpreter knows it, and the translator's own cells beside
+// it.
+#pragma once
+#include "cpu/fp/fp.hpp"
+#include "cpu/interpreter/context.hpp"
+
+namespace hartline::jit {
+
+class Engine;
+
+// Where a jump was found to lead in translated code: valid while `tag` is the current one.
+struct JumpEntry {
+    u64 pc = 1;  // odd: no instruction's address
+    u32 tag = 0;
+    u32 code = 0;  // far entry, in bytes from the start of the cache
+};
+inline constexpr std::size_t kJumpEntries = 4096;
+
+// Why translated code was left.
+enum class Leave : u32 {
+    Link,        // at a Link (its number: leave_detail)
+    Indirect,    // to leave_pc, which the jump cache does not have
+    Interpret,   // leave_pc is to be interpreted, at least one instruction
+    Trap,        // the instruction of `site` did not retire; Cpu::pending
+    Stop,        // the instruction of `site` retired; the rest must wait
+    StopLoaded,  // the same, but its value (`loaded`) has not reached its register
+    HandedTrap,  // the same two of an instruction that was handed to the interpreter, with `handed`
+    HandedStop,
+};
+
+// Operands in memory for the host's vector instructions.
+struct FloatConstants {
+    alignas(16) u64 sign_s[2] = {0x8000'0000, 0};
+    u64 sign_d[2] = {u64{1} << 63, 0};
+    u64 magnitude_s[2] = {0x7fff'ffff, 0};
+    u64 magnitude_d[2] = {~u64{0} >> 1, 0};
+    u64 box[2] = {~u64{0} << 32, 0};
+    u64 nan_s = fp::kCanonicalNanS, nan_d = fp::kCanonicalNanD;
+};
+
+struct JitContext : Context {
+    using Context::Context;
+
+    // Of the code under way. What is left of the budget is in the upper 48 bits; see registers.hpp for the
+    // others.
+    u64 left = 0;
+    u64 limit_at_entry = 0;  // value of s.retired at which `left` would be zero
+    u64 page = 0;            // virtual address of the page that the code is of
+    u64 site = 0;            // return address of the call under way, 0 when there is none
+    u64 leave_pc = 0;
+    u64 loaded = 0;
+    u32 leave_detail = 0;
+    u32 jump_tag32 = 0;
+    u64 code_base = 0;  // executable address of the cache's start
+    // Floating point: does the host's control register hold the guest's rounding mode and new flags?
+    u8 fp_live = 0;
+    u32 mxcsr_guest = 0, mxcsr_host = 0;  // while they are put away; the guest's gathers flags
+    FloatConstants floats;
+    Engine* engine = nullptr;
+    std::array<JumpEntry, kJumpEntries> jump_entries;
+};
+}  // namespace hartline::jit

@@ -1,0 +1,176 @@
+// Branches, jumps, and the budget.
+//
+// A segment takes all its instructions from the budget when it is entered. Whoever goes from one place to
+// another settles the difference; ways that are not the main one do so behind the code.
+#include "cpu/jit/emitter.hpp"
+
+namespace hartline::jit {
+namespace {
+constexpr i32 budget_of(i32 instructions) { return instructions << kBudgetShift; }
+bool in_page(i32 offset) { return offset >= 0 && offset < static_cast<i32>(kFrameBytes); }
+}  // namespace
+
+void Emitter::pc_into(Gp d, i64 offset) {
+    if (!fits(static_cast<u64>(offset))) {
+        a.mov(d, offset);
+        a.add(d, cell_of(&c_.page));
+        return;
+    }
+    a.mov(d, cell_of(&c_.page));
+    if (offset != 0) a.add(d, static_cast<i32>(offset));
+}
+
+void Emitter::charge(i32 instructions) {
+    if (instructions > 0) a.sub(kBudget, budget_of(instructions));
+    if (instructions < 0) a.add(kBudget, budget_of(-instructions));
+}
+
+// The budget does not reach to the instruction at `offset` and its segment: the interpreter sees to its end.
+void Emitter::leave_for_budget(i32 undo, i32 offset) {
+    charge(-undo);
+    a.mov(x86::eax, offset);
+    a.jmp(stubs_.leave_interpret);
+}
+
+// To a place out of the unit.
+void Emitter::exit_to(i32 offset) {
+    if (!in_page(offset)) {
+        pc_into(x86::rax, offset);
+        return indirect(x86::rax);
+    }
+    const u32 number = first_link_ + static_cast<u32>(out_->links.size());
+    const asmjit::Label stub = a.newLabel();
+    a.long_().jmp(stub);
+    out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4, .offset = offset});
+    const std::size_t index = out_->links.size() - 1;
+    cold(
+        [this, number, index] {
+            out_->links[index].stub = offset_ + static_cast<u32>(a.offset());
+            a.mov(x86::eax, number);
+            a.jmp(stubs_.leave_link);
+        },
+        stub);
+}
+
+// From behind item `from` to `offset`, the budget included.
+void Emitter::edge(u32 from, i32 offset) {
+    const i32 left = static_cast<i32>(rest(from));
+    const int to = plan_.find(offset);
+    if (to < 0) {
+        charge(-left);
+        return exit_to(offset);
+    }
+    const i32 more = plan_.items[static_cast<u32>(to)].remaining - left;
+    charge(more);
+    if (more <= 0) return void(a.jmp(labels_[static_cast<u32>(to)]));
+    const asmjit::Label spent = a.newLabel();
+    a.jns(labels_[static_cast<u32>(to)]);
+    a.jmp(spent);
+    cold([this, more, offset, left] { leave_for_budget(more + left, offset); }, spent);
+}
+
+// A way back is a loop's: it stays on the main path.
+void Emitter::edge_if(x86::CondCode condition, u32 from, i32 offset) {
+    const int to = plan_.find(offset);
+    if (to >= 0 && plan_.items[static_cast<u32>(to)].remaining == rest(from))
+        return void(a.j(condition, labels_[static_cast<u32>(to)]));
+    if (to >= 0 && static_cast<u32>(to) <= from) {
+        const asmjit::Label on = a.newLabel();
+        a.j(x86::negateCond(condition), on);
+        edge(from, offset);
+        a.bind(on);
+        return;
+    }
+    const asmjit::Label away = a.newLabel();
+    a.j(condition, away);
+    cold([this, from, offset] { edge(from, offset); }, away);
+}
+
+// Sets the host's flags and tells which of them says that the branch is taken.
+x86::CondCode Emitter::condition(const IrBlock& ir) {
+    u32 id = ir.back().a;
+    bool opposite = false;
+    if (ir[id].op == IrOp::Eq && values_[id].kind == Value::Kind::None && fused_with_branch(ir, ir[id].a)) {
+        opposite = true;
+        id = ir[id].a;
+    }
+    if (!fused_with_branch(ir, id)) {
+        const Gp reg = in_register(id);
+        a.test(reg, reg);
+        return x86::CondCode::kNZ;
+    }
+    compare(ir[id].a, ir[id].b);
+    const x86::CondCode taken = condition_of(ir[id].op);
+    return opposite ? x86::negateCond(taken) : taken;
+}
+
+void Emitter::branch(const IrBlock& ir, u32 index) {
+    const Item& item = plan_.items[index];
+    const i32 taken = target_of(item), following = item.offset + item.decoded.length;
+    const x86::CondCode is_taken = condition(ir);
+    const bool last = item.remaining == 1;
+    const i32 next = last ? kNowhere : plan_.items[index + 1].offset;
+    if (next == taken && next != following)
+        edge_if(x86::negateCond(is_taken), index, following);
+    else
+        edge_if(is_taken, index, taken);
+}
+
+void Emitter::terminator(const IrBlock& ir, u32 index) {
+    const IrInst& last = ir.back();
+    if (last.op == IrOp::Branch) return branch(ir, index);
+    if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index, in_register(last.a));
+}
+
+// A return to where the unit itself called from stays in it.
+void Emitter::indirect_at(u32 index, Gp target) {
+    const i32 expected = plan_.expected_return[index];
+    if (target.id() != x86::rax.id()) a.mov(x86::rax, target);
+    if (expected == kNowhere) {
+        charge(-static_cast<i32>(rest(index)));
+        return indirect(x86::rax);
+    }
+    const asmjit::Label elsewhere = a.newLabel();
+    pc_into(x86::rcx, expected);
+    a.cmp(x86::rax, x86::rcx);
+    a.jne(elsewhere);
+    cold(
+        [this, index] {
+            charge(-static_cast<i32>(rest(index)));
+            indirect(x86::rax);
+        },
+        elsewhere);
+}
+
+// To the address in rax, by the jump cache.
+void Emitter::indirect(Gp) {
+    static_assert(sizeof(JumpEntry) == 16 && kJumpEntries == 4096, "an address's bits 1 to 12, times 8");
+    const auto entry = [&](const auto& field) {
+        return x86::ptr(kContext, x86::rcx, 3, displacement(c_, &field), sizeof field);
+    };
+    const asmjit::Label miss = a.newLabel();
+    const JumpEntry& first = c_.jump_entries[0];
+    a.mov(x86::ecx, x86::eax);
+    a.and_(x86::ecx, 0x1ffe);
+    a.cmp(x86::rax, entry(first.pc));
+    a.jne(miss);
+    a.mov(x86::edx, cell_of(&c_.jump_tag32, 4));
+    a.cmp(x86::edx, entry(first.tag));
+    a.jne(miss);
+    a.mov(x86::ecx, entry(first.code));
+    a.add(x86::rcx, cell_of(&c_.code_base));
+    a.jmp(x86::rcx);
+    cold([this] { a.jmp(stubs_.leave_indirect); }, miss);
+}
+
+// Behind the last instruction.
+void Emitter::segment_end(const Segment& segment) {
+    const u32 last = segment.first + segment.count - 1;
+    const Item& item = plan_.items[last];
+    item_ = last;
+    if (flow_of(item) == Flow::Leaves) return;
+    if (flow_of(item) == Flow::Indirect && plan_.expected_return[last] == kNowhere) return;
+    // Of a branch the plan may have gone on with the other way.
+    edge(last, flow_of(item) == Flow::Branch ? item.offset + item.decoded.length : segment.next);
+}
+}  // namespace hartline::jit

@@ -1,0 +1,109 @@
+// System instructions that kernels execute all the time: the plain CSRs of a trap handler, and masking
+// interrupts.
+#include "cpu/csr.hpp"
+#include "cpu/jit/emitter.hpp"
+
+namespace hartline::jit {
+namespace {
+constexpr i32 kSstatusNumber = 0x100;
+}
+
+// The CSR's place, when reading and writing it is no more than that.
+const u64* Emitter::plain_csr(i32 number) const {
+    switch (number) {
+        case 0x140: return &c_.cpu.s.sscratch;
+        case 0x141: return &c_.cpu.s.sepc;
+        case 0x142: return &c_.cpu.s.scause;
+        case 0x143: return &c_.cpu.s.stval;
+        default: return nullptr;
+    }
+}
+
+void Emitter::write_x(u8 guest, Gp from) {
+    if (guest == 0) return;
+    const auto reg = home(guest);
+    if (reg) a.mov(*reg, from);
+    if (!reg || is_flexible(*reg)) a.mov(memory_of(guest), from);
+}
+void Emitter::read_x(Gp to, u8 guest) {
+    if (guest == 0)
+        a.xor_(to.r32(), to.r32());
+    else if (const auto reg = home(guest))
+        a.mov(to, *reg);
+    else
+        a.mov(to, memory_of(guest));
+}
+
+// false: by the interpreter's handler. In U-mode, and where more would follow than the write, that too.
+bool Emitter::system(u32 index) {
+    const Decoded& decoded = plan_.items[index].decoded;
+    const Operands& o = decoded.operands;
+    const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;
+    const bool reads = sets && o.rs1 == 0, clears_bits = decoded.op == Op::CSRRCI;
+    const u64* const plain = plain_csr(o.imm);
+    const bool sstatus = o.imm == kSstatusNumber;
+    const bool masks = sstatus && (sets || ((sets_bits || clears_bits) && o.rs1 == mstatus::kSie));
+    if (!(plain != nullptr && (reads || decoded.op == Op::CSRRW)) && !masks) return false;
+    const asmjit::Label away = a.newLabel(), back = a.newLabel();
+    a.cmp(cell_of(&c_.cpu.s.privilege, 1), 0);
+    a.je(away);
+    if (plain != nullptr)
+        exchange_csr(plain, o, reads);
+    else
+        mask_interrupts(o, !clears_bits, sets && !reads, reads, away);
+    a.bind(back);
+    cold(
+        [this, index, back] {
+            hand_over(index);
+            a.jmp(back);
+        },
+        away);
+    return true;
+}
+
+void Emitter::exchange_csr(const u64* plain, const Operands& o, bool reads) {
+    const bool even = plain == &c_.cpu.s.sepc;  // an instruction's address
+    a.mov(x86::rax, cell_of(plain));
+    if (!reads) {
+        read_x(x86::rcx, o.rs1);
+        if (even) a.and_(x86::rcx, -2);
+        a.mov(cell_of(plain), x86::rcx);
+    }
+    write_x(o.rd, x86::rax);
+}
+
+// Reads sstatus, and sets or clears SIE. What enables interrupts while one is pending goes the long way.
+void Emitter::mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
+                              const asmjit::Label& away) {
+    constexpr auto kSie = static_cast<i32>(mstatus::kSie), kFs = static_cast<i32>(mstatus::kFs);
+    if (by_register) {
+        read_x(x86::rcx, o.rs1);
+        a.test(x86::rcx, ~kSie);
+        a.jnz(away);
+    }
+    if (sets && !reads) {
+        a.mov(x86::rax, cell_of(&c_.cpu.lines));
+        a.or_(x86::rax, cell_of(&c_.cpu.s.mip_software));
+        a.test(cell_of(&c_.cpu.s.mie), x86::rax);
+        a.jnz(away);
+    }
+    const x86::Mem status = cell_of(&c_.cpu.s.mstatus);
+    if (o.rd != 0) {
+        a.mov(x86::rdx, status);
+        a.mov(x86::eax, x86::edx);
+        a.and_(x86::eax, kFs);
+        a.cmp(x86::eax, kFs);
+        a.sete(x86::al);
+        a.movzx(x86::eax, x86::al);
+        a.shl(x86::rax, 63);  // SD
+        a.or_(x86::rax, x86::rdx);
+        a.mov(x86::rdx, mstatus::kSstatus | mstatus::kUxl64 | mstatus::kSd);
+        a.and_(x86::rax, x86::rdx);
+    }
+    if (by_register)
+        a.or_(status, x86::rcx);
+    else if (!reads)
+        sets ? a.or_(status, kSie) : a.and_(status, ~kSie);
+    write_x(o.rd, x86::rax);
+}
+}  // namespace hartline::jit

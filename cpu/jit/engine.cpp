@@ -1,0 +1,180 @@
+// Between the interpreter and translated code.
+#include "cpu/jit/engine.hpp"
+
+#include <algorithm>
+
+#include "cpu/jit/emitter.hpp"
+#include "cpu/jit/helpers.hpp"
+#include "cpu/lift.hpp"
+
+namespace hartline::jit {
+namespace {
+constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, with a sign
+constexpr u64 kPageMask = kFrameBytes - 1;
+using Enter = u32 (*)(JitContext*, u64);
+
+// MXCSR: all exceptions masked, and the rounding control for frm 0 to 3 (nearest, towards zero, down, up).
+constexpr u32 kMxcsrDefault = 0x1f80;
+constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
+
+}  // namespace
+
+// Only these two call handlers, as their last acts: see kTailCalls.
+Exit Engine::run_unit(Context& base, const Insn*) {
+    auto& c = static_cast<JitContext&>(base);
+    const Exit exit = c.engine->run(*c.block);
+    if (exit == Exit::Next) return dispatch(c, c.cpu.s.pc);
+    if (exit == Exit::Run) return c.block->insns[0].handler(c, c.block->insns);
+    return exit;
+}
+Exit Engine::count_entry(Context& base, const Insn* in) {
+    auto& c = static_cast<JitContext&>(base);
+    auto* const block = const_cast<Block*>(c.block);
+    if (++block->heat != c.cpu.config.translate_after) [[likely]]
+        return in->handler(c, in);
+    c.engine->translate(*block);
+    return block->unit == 0 ? in->handler(c, in) : run_unit(base, in);
+}
+
+Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
+    : JitHolder{JitContext(port, number, config)},
+      InterpretingEngine(context, count_entry),
+      c_(context),
+      cache_(config.code_cache_bytes) {
+    c_.engine = this;
+    c_.mxcsr_host = kMxcsrDefault;
+    c_.code_base = cache_.base();
+    stubs_ = make_stubs(cache_, c_);
+    first_unit_at_ = cache_.used();
+    units_.emplace_back();  // number 0 is none
+    reset();
+}
+
+// --- running
+
+// Enters a unit at `pc`; the budget is at least its charge. Gives the reason why it came back.
+Leave Engine::enter(u64 pc, const Unit& unit) {
+    HartState& s = c_.cpu.s;
+    dropped_.clear();
+    const u64 left = std::min(c_.limit - s.retired, kMostLeft);
+    c_.limit_at_entry = s.retired + left;
+    c_.left = left << kBudgetShift | kBextrControl;
+    c_.page = pc & ~kPageMask;
+    c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
+    c_.mxcsr_guest = kMxcsrDefault | kRoundingControl[s.frm % 4] << 13;
+    const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
+    settle_fp(c_);
+    const auto leave = static_cast<Leave>(why);
+    if (leave != Leave::Trap && leave != Leave::Stop && leave != Leave::StopLoaded) c_.site = 0;
+    return leave;
+}
+
+Exit Engine::run(const Block& block) {
+    HartState& s = c_.cpu.s;
+    const Unit* unit = units_[block.unit].get();
+    s.retired -= block.count;
+    u64 pc = c_.block_pc;
+    for (;;) {
+        if (c_.limit - s.retired < unit->charge) return interpret(pc);
+        c_.block = nullptr;
+        const Leave why = enter(pc, *unit);
+        if (why != Leave::HandedTrap && why != Leave::HandedStop)
+            s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
+        switch (why) {
+            case Leave::Link: unit = after_link(); break;
+            case Leave::Indirect: unit = after_indirect(); break;
+            case Leave::Interpret: return interpret(c_.leave_pc);
+            default:
+                if (!go_on(settle(why))) return Exit::System;
+                c_.leave_pc = s.pc;
+                unit = after_indirect();
+        }
+        pc = c_.leave_pc;
+        if (unit == nullptr) {
+            s.pc = pc;
+            return Exit::Next;
+        }
+    }
+}
+
+// At least one instruction, whether or not there is a unit.
+Exit Engine::interpret(u64 pc) {
+    HartState& s = c_.cpu.s;
+    c_.block = nullptr;
+    s.pc = pc;
+    if (s.retired >= c_.limit) return Exit::Look;
+    const Block* const block = find_block(pc);
+    if (block == nullptr) return Exit::Trap;
+    if (s.retired + block->count > c_.limit) return Exit::Look;
+    s.retired += block->count;
+    c_.block = block;
+    c_.block_pc = pc;
+    return Exit::Run;
+}
+
+// After an instruction that trapped (true), or behind which the hart must look at the world.
+bool Engine::settle(Leave why) {
+    HartState& s = c_.cpu.s;
+    if (why == Leave::HandedTrap) return true;
+    if (why == Leave::HandedStop) return false;
+    const Item& item = item_of_site();
+    c_.site = 0;
+    s.pc = c_.page + static_cast<u64>(item.offset);
+    s.retired -= item.remaining;
+    if (why == Leave::Trap) return true;
+    if (why == Leave::StopLoaded) complete_load(item);
+    s.pc += item.decoded.length;
+    ++s.retired;
+    return false;
+}
+
+// What follows a load in its row: the value reaches its register.
+void Engine::complete_load(const Item& item) {
+    IrBlock ir;
+    lift(item.decoded.op, item.decoded.operands, 0, item.decoded.length, ir);
+    u64 value = c_.loaded;
+    for (const IrInst& inst : ir) {
+        if (inst.op == IrOp::Load && inst.is_signed) value = sign_extend(value, inst.width);
+        if (inst.op == IrOp::Box) value |= ~u64{0} << inst.width;
+        if (inst.op == IrOp::SetX) c_.cpu.s.x[inst.reg] = value;
+        if (inst.op == IrOp::SetF) c_.cpu.s.f[inst.reg] = value;
+    }
+}
+
+const Unit* Engine::after_link() {
+    Link& link = links_[c_.leave_detail];
+    c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(link.offset));
+    const u64 frame = units_[link.from]->paddr & ~kPageMask;
+    const Unit* const to = unit_at(frame + static_cast<u64>(link.offset));
+    if (to == nullptr) return nullptr;
+    link.to = to->number;
+    units_[to->number]->incoming.push_back(c_.leave_detail);
+    cache_.point(link.jump, to->near_entry);
+    return to;
+}
+
+const Unit* Engine::after_indirect() {
+    const u64 pc = c_.leave_pc;
+    if (c_.cpu.s.retired >= c_.limit) return nullptr;
+    const JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
+    if (slot.pc != pc || slot.tag != c_.jump_tag || slot.block->unit == 0) return nullptr;
+    const Unit* const to = units_[slot.block->unit].get();
+    c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
+    return to;
+}
+
+u64 Engine::retired_now() const {
+    if (c_.block != nullptr || c_.site == 0) return InterpretingEngine::retired_now();
+    return c_.limit_at_entry - (c_.left >> kBudgetShift) - item_of_site().remaining;
+}
+
+const Item& Engine::item_of_site() const {
+    const u32 after = static_cast<u32>(c_.site - c_.code_base);
+    const auto above = std::lower_bound(places_.begin(), places_.end(), after,
+                                        [](const Place& place, u32 at) { return place.begin < at; });
+    const Unit& unit = *(above - 1)->unit;
+    const auto site = std::lower_bound(unit.sites.begin(), unit.sites.end(), after,
+                                       [](const Site& x, u32 at) { return x.after < at; });
+    return unit.items[site->item];
+}
+}  // namespace hartline::jit

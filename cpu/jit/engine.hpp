@@ -1,0 +1,73 @@
+// The translating engine: the interpreter, and units of host code for what it finds itself doing often.
+#pragma once
+#include <unordered_map>
+
+#include "cpu/interpreter/engine.hpp"
+#include "cpu/jit/code_cache.hpp"
+#include "cpu/jit/context.hpp"
+#include "cpu/jit/plan.hpp"
+#include "cpu/jit/stubs.hpp"
+#include "cpu/jit/unit.hpp"
+
+namespace hartline::jit {
+
+struct JitHolder {
+    JitContext context;
+};
+
+class Engine final : private JitHolder, public InterpretingEngine {
+public:
+    Engine(HartPort& port, unsigned number, const HartConfig& config);
+
+    // --- Hart
+    void code_changed(u64 frame) override;
+
+    // --- Engine
+    u64 retired_now() const override;
+    void context_changed() override;
+
+private:
+    // A unit's place in the cache, for finding it by an address in it.
+    struct Place {
+        u32 begin;
+        const Unit* unit;  // null: dropped
+    };
+
+    // How blocks are entered: counting, and by their unit. (engine.cpp)
+    static Exit count_entry(Context& context, const Insn* in);
+    static Exit run_unit(Context& context, const Insn* in);
+
+    void forget_code() override;
+
+    // --- engine.cpp
+    // Runs the unit of the block that was entered, and what it leads to. Exit::Next: go on at s.pc;
+    // Exit::Run: with the first instruction of Context::block, which counts as entered.
+    Exit run(const Block& block);
+    Leave enter(u64 pc, const Unit& unit);
+    Exit interpret(u64 pc);
+    bool settle(Leave why);
+    void complete_load(const Item& item);
+    // The unit to go on with; null: none yet.
+    const Unit* after_link();
+    const Unit* after_indirect();
+    const Item& item_of_site() const;
+
+    // --- translate.cpp
+    void translate(Block& block);
+    bool install(Block& block, const Plan& plan);
+    const Unit* unit_at(u64 paddr) const;
+    void drop(u32 number);
+    void drop_all();
+
+    JitContext& c_;
+    CodeCache cache_;
+    Stubs stubs_;
+    std::size_t first_unit_at_ = 0;               // where units begin in the cache
+    std::vector<std::unique_ptr<Unit>> units_;    // by number, from 1 on; null: dropped
+    std::vector<std::unique_ptr<Unit>> dropped_;  // one of which may be under way
+    std::vector<Place> places_;                   // by begin
+    std::vector<Link> links_;
+    std::unordered_map<u64, std::vector<u32>> by_frame_;
+    u32 generation_ = 1;
+};
+}  // namespace hartline::jit

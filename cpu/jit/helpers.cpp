@@ -1,0 +1,73 @@
+// The C++ side of translated code's calls.
+#include "cpu/jit/helpers.hpp"
+
+namespace hartline::jit {
+
+void settle_fp(JitContext& c) {
+    constexpr u32 kFlags = 0x3f;
+    const u64 seen = c.mxcsr_guest & kFlags;
+    if (seen == 0) return;
+    c.mxcsr_guest &= ~kFlags;
+    // MXCSR: invalid, (denormal), divide by zero, overflow, underflow, inexact from bit 0 on; fflags the
+    // other way.
+    c.cpu.s.fflags |= static_cast<u32>(bit(seen, 5) | bit(seen, 4) << 1 | bit(seen, 3) << 2 |
+                                       bit(seen, 2) << 3 | bit(seen, 0) << 4);
+}
+
+Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes) {
+    u64 value = 0;
+    if (!load_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return {0, Status::Trap};
+    return {value, c.leave ? Status::Stop : Status::On};
+}
+
+Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes) {
+    if (!store_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return Status::Trap;
+    return c.leave ? Status::Stop : Status::On;
+}
+
+namespace {
+// What a unit takes for granted from one instruction to the next, and a system function may change.
+struct Granted {
+    u64 fs, context, overflow_at;
+    u32 frm, tag;
+    bool operator==(const Granted&) const = default;
+};
+Granted granted(const JitContext& c, bool uses_fp) {
+    constexpr u64 kFs = u64{3} << 13;
+    const HartState& s = c.cpu.s;
+    const u64 fs = uses_fp ? s.mstatus & kFs : 0;
+    return {fs, c.cpu.fetch_context, s.overflow_at, uses_fp ? s.frm : 0, c.jump_tag32};
+}
+
+bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
+    const HartState& s = c.cpu.s;
+    return !c.leave && !c.cpu.contexts_stale && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
+           !interrupt_deliverable(c.cpu);
+}
+}  // namespace
+
+// As the only instruction of a block that the interpreter has entered.
+Status run_handed(JitContext& c, Handed& handed) {
+    settle_fp(c);
+    auto* const block = reinterpret_cast<Block*>(handed.block);
+    HartState& s = c.cpu.s;
+    s.retired = c.limit_at_entry - (c.left >> 16) - handed.remaining + 1;
+    c.block = block;
+    c.block_pc = c.page + static_cast<u64>(static_cast<i64>(handed.offset));
+    const Granted before = granted(c, handed.uses_fp);
+    const Exit exit = block->insns[0].handler(c, block->insns);
+    c.block = nullptr;
+    const u64 following = c.block_pc + block->bytes;
+    switch (exit) {
+        case Exit::Next: return Status::On;
+        case Exit::System:
+            if (handed.leaves || s.pc != following) return Status::Stop;
+            return may_go_on(c, handed.uses_fp, before) ? Status::On : Status::Stop;
+        case Exit::Trap:
+            --s.retired;
+            s.pc = c.block_pc;
+            return Status::Trap;
+        default: s.pc = following; return Status::Stop;
+    }
+}
+}  // namespace hartline::jit

@@ -1,0 +1,18 @@
+// What translated code calls.
+#pragma once
+#include "cpu/jit/context.hpp"
+#include "cpu/jit/unit.hpp"
+
+namespace hartline::jit {
+
+enum class Status : u64 { On, Stop, Trap };
+struct Loaded {
+    u64 value;
+    Status status;
+};
+Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes);
+Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes);
+Status run_handed(JitContext& c, Handed& handed);
+// Moves what the host's control register saw into fflags.
+void settle_fp(JitContext& c);
+}  // namespace hartline::jit

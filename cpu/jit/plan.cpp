@@ -1,0 +1,115 @@
+// Follows control flow through a page: the likely way first, then the other ways that are taken often enough.
+#include "cpu/jit/plan.hpp"
+
+#include "cpu/cpu.hpp"
+#include "cpu/effects.hpp"
+
+namespace hartline::jit {
+namespace {
+constexpr u8 kRa = 1;
+constexpr unsigned kMostSegments = 12;
+constexpr std::size_t kDeepestCall = 4;
+constexpr u32 kRareShare = 8;  // a way that is taken less often than one in so many is left out
+
+class Planner {
+public:
+    Planner(const u8* page, const Heat& heat) : page_(page), heat_(heat) { plan_.item_at.fill(-1); }
+
+    Plan run(u32 start) {
+        ways_.push_back(static_cast<i32>(start));
+        const u32 rare = heat_(start) / kRareShare;
+        for (std::size_t way = 0; way < ways_.size() && plan_.segments.size() < kMostSegments; ++way) {
+            if (plan_.find(ways_[way]) >= 0 || plan_.items.size() >= kMostItems) continue;
+            if (way != 0 && heat_(static_cast<u32>(ways_[way])) <= rare) continue;
+            follow(ways_[way]);
+        }
+        return std::move(plan_);
+    }
+
+private:
+    bool read(i32 offset, Item& item) const {
+        if (offset < 0 || offset + 2 > static_cast<i32>(kFrameBytes)) return false;
+        if (!instruction_in(page_, static_cast<u64>(offset), item.word)) return false;
+        item.decoded = decode(item.word);
+        item.offset = static_cast<i16>(offset);
+        return true;
+    }
+    // One segment.
+    void follow(i32 at) {
+        Segment segment{.first = static_cast<u32>(plan_.items.size())};
+        calls_.clear();
+        Item item;
+        while (at != kNowhere && plan_.find(at) < 0 && plan_.items.size() < kMostItems && read(at, item) &&
+               flow_of(item) != Flow::System) {
+            plan_.item_at[static_cast<u32>(at) / 2] = static_cast<i16>(plan_.items.size());
+            plan_.items.push_back(item);
+            plan_.expected_return.push_back(kNowhere);
+            at = after(item);
+        }
+        segment.count = static_cast<u32>(plan_.items.size()) - segment.first;
+        if (segment.count == 0) return;
+        segment.next = at;
+        for (u32 i = 0; i < segment.count; ++i)
+            plan_.items[segment.first + i].remaining = static_cast<u16>(segment.count - i);
+        plan_.segments.push_back(segment);
+    }
+    i32 after(const Item& item) {
+        const i32 following = item.offset + item.decoded.length;
+        switch (flow_of(item)) {
+            case Flow::Branch: return after_branch(target_of(item), following);
+            case Flow::Jump: return after_jump(item, target_of(item), following);
+            case Flow::Indirect: return after_indirect(item);
+            case Flow::Leaves: return kNowhere;
+            default: return following;
+        }
+    }
+    i32 after_branch(i32 taken, i32 following) {
+        const auto in_page = [](i32 offset) { return offset >= 0 && offset < static_cast<i32>(kFrameBytes); };
+        const bool loops = plan_.find(taken) >= 0;
+        const u32 there = in_page(taken) ? heat_(static_cast<u32>(taken)) : 0;
+        const u32 here = in_page(following) ? heat_(static_cast<u32>(following)) : 0;
+        const bool takes = !loops && plan_.find(following) < 0 && there > here;
+        const i32 other = takes ? following : taken;
+        if (in_page(other)) ways_.push_back(other);
+        return takes ? taken : following;
+    }
+    i32 after_jump(const Item& item, i32 target, i32 following) {
+        if (item.decoded.operands.rd == 0) return target;
+        if (item.decoded.operands.rd == kRa && calls_.size() < kDeepestCall) calls_.push_back(following);
+        return target;
+    }
+    i32 after_indirect(const Item& item) {
+        const Operands& o = item.decoded.operands;
+        if (o.rd != 0 || o.rs1 != kRa || o.imm != 0 || calls_.empty()) return kNowhere;
+        const i32 back = calls_.back();
+        calls_.pop_back();
+        plan_.expected_return.back() = back;
+        return back;
+    }
+
+    const u8* page_;
+    const Heat& heat_;
+    Plan plan_;
+    std::vector<i32> ways_, calls_;
+};
+}  // namespace
+
+Flow flow_of(const Item& item) {
+    switch (item.decoded.op) {
+        case Op::Illegal: return Flow::System;
+        case Op::ECALL:
+        case Op::EBREAK:
+        case Op::MRET:
+        case Op::SRET: return Flow::Leaves;
+        default: break;
+    }
+    const Effects& effects = kEffects[static_cast<std::size_t>(item.decoded.op)];
+    if (effects.branches) return Flow::Branch;
+    if (effects.jumps) return effects.uses_pc ? Flow::Jump : Flow::Indirect;
+    return Flow::On;
+}
+
+i32 target_of(const Item& item) { return item.offset + item.decoded.operands.imm; }
+
+Plan make_plan(const u8* page, u32 start, const Heat& heat) { return Planner(page, heat).run(start); }
+}  // namespace hartline::jit

@@ -1,0 +1,168 @@
+// The shared pieces, made once a cache.
+#include "cpu/jit/stubs.hpp"
+
+#include <stdexcept>
+
+#include "cpu/jit/helpers.hpp"
+#include "cpu/jit/registers.hpp"
+
+namespace hartline::jit {
+namespace {
+using namespace asmjit;
+
+class Maker {
+public:
+    Maker(CodeCache& cache, const JitContext& context) : cache_(cache), c_(context) {
+        const u64 base = cache.base() + cache.used();
+        code_.init(Environment::host(), base);
+        code_.attach(&a);
+    }
+
+    Stubs make() {
+        enter();
+        leave_ = a.newLabel();
+        way_out(Leave::Link, stubs_.leave_link, [this] { a.mov(at(c_.leave_detail), x86::eax); });
+        way_out(Leave::Interpret, stubs_.leave_interpret, [this] {
+            a.movsxd(x86::rax, x86::eax);
+            a.add(x86::rax, at(c_.page));
+            a.mov(at(c_.leave_pc), x86::rax);
+        });
+        way_out(Leave::Indirect, stubs_.leave_indirect, [this] { a.mov(at(c_.leave_pc), x86::rax); });
+        leave();
+        for (unsigned i = 0; i < 4; ++i) {
+            start(stubs_.load[i]);
+            access(reinterpret_cast<u64>(load_for_code), 1u << i, false);
+            start(stubs_.store[i]);
+            access(reinterpret_cast<u64>(store_for_code), 1u << i, true);
+        }
+        start(stubs_.handed);
+        handed();
+        start(stubs_.fp_on);
+        a.ldmxcsr(at(c_.mxcsr_guest));
+        a.mov(at(c_.fp_live), 1);
+        a.ret();
+        finish();
+        return stubs_;
+    }
+
+private:
+    template <class T>
+    x86::Mem at(const T& field) const {
+        return cell(c_, &field, sizeof(T));
+    }
+    x86::Mem x(u8 guest) const { return cell(c_, &c_.cpu.s.x[guest], 8); }
+    u64 here() const { return code_.baseAddress() + a.offset(); }
+    void start(u64& address) {
+        a.align(AlignMode::kCode, 16);
+        address = here();
+    }
+    void spill() {
+        for (const Pin& pin : kPinned) a.mov(x(pin.guest), pin.host);
+        a.mov(at(c_.left), kBudget);
+        const Label off = a.newLabel();
+        a.cmp(at(c_.fp_live), 0);
+        a.je(off);
+        a.stmxcsr(at(c_.mxcsr_guest));
+        a.ldmxcsr(at(c_.mxcsr_host));
+        a.mov(at(c_.fp_live), 0);
+        a.bind(off);
+    }
+    void fill() {
+        for (const Pin& pin : kPinned) a.mov(pin.host, x(pin.guest));
+    }
+    void call(u64 function) {
+        a.mov(x86::rax, function);
+        a.call(x86::rax);
+    }
+
+    void enter() {
+        start(stubs_.enter);
+        for (const auto& reg : {x86::rbp, x86::rbx, x86::r12, x86::r13, x86::r14, x86::r15}) a.push(reg);
+        a.sub(x86::rsp, 8);
+        a.lea(x86::rbp, x86::ptr(x86::rdi, kBias));
+        a.mov(x86::rcx, x86::rsi);
+        a.mov(kBudget, at(c_.left));
+        fill();
+        a.jmp(x86::rcx);
+    }
+    template <class First>
+    void way_out(Leave why, u64& address, First first) {
+        start(address);
+        first();
+        a.mov(x86::eax, static_cast<u32>(why));
+        a.jmp(leave_);
+    }
+    void leave() {
+        a.bind(leave_);
+        spill();
+        a.add(x86::rsp, 8);
+        for (const auto& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbx, x86::rbp}) a.pop(reg);
+        a.ret();
+    }
+    // Which instruction it is follows from the return address, for whoever asks.
+    void access(u64 function, u32 bytes, bool store) {
+        a.mov(x86::rdx, x86::ptr(x86::rsp));
+        a.mov(at(c_.site), x86::rdx);
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        a.mov(x86::rsi, x86::rax);
+        if (store) a.mov(x86::rdx, x86::rcx);
+        a.mov(store ? x86::ecx : x86::edx, bytes);
+        a.sub(x86::rsp, 8);
+        call(function);
+        a.add(x86::rsp, 8);
+        fill();
+        const Label out = a.newLabel();
+        if (store) a.mov(x86::rdx, x86::rax);
+        a.test(x86::edx, x86::edx);
+        a.jnz(out);
+        a.ret();
+        a.bind(out);
+        a.add(x86::rsp, 8);
+        if (!store) a.mov(at(c_.loaded), x86::rax);
+        leave_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
+    }
+    void leave_as(Leave trapped, Leave stopped, x86::Gp status) {
+        a.cmp(status, static_cast<u32>(Status::Trap));
+        a.mov(x86::eax, static_cast<u32>(trapped));
+        a.mov(x86::ecx, static_cast<u32>(stopped));
+        a.cmovne(x86::eax, x86::ecx);
+        a.jmp(leave_);
+    }
+    void handed() {
+        const Label out = a.newLabel();
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        a.mov(x86::rsi, x86::rax);
+        a.sub(x86::rsp, 8);
+        call(reinterpret_cast<u64>(run_handed));
+        a.add(x86::rsp, 8);
+        fill();
+        a.test(x86::eax, x86::eax);
+        a.jnz(out);
+        a.ret();
+        a.bind(out);
+        a.add(x86::rsp, 8);
+        leave_as(Leave::HandedTrap, Leave::HandedStop, x86::eax);
+    }
+    void finish() {
+        code_.flatten();
+        code_.resolveUnresolvedLinks();
+        code_.relocateToBase(code_.baseAddress());
+        const std::size_t bytes = code_.codeSize();
+        if (code_.copyFlattenedData(cache_.writable(cache_.used()), bytes) != kErrorOk)
+            throw std::logic_error("translator: the shared code was not made");
+        cache_.take(bytes);
+    }
+
+    CodeCache& cache_;
+    const JitContext& c_;
+    CodeHolder code_;
+    x86::Assembler a;
+    Stubs stubs_;
+    Label leave_;
+};
+}  // namespace
+
+Stubs make_stubs(CodeCache& cache, const JitContext& context) { return Maker(cache, context).make(); }
+}  // namespace hartline::jit

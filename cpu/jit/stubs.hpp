@@ -1,0 +1,25 @@
+// The pieces of host code that all units share: the way in, the ways out, and the calls into C++.
+#pragma once
+#include <array>
+
+#include "cpu/jit/code_cache.hpp"
+#include "cpu/jit/context.hpp"
+
+namespace hartline::jit {
+
+// Executable addresses.
+struct Stubs {
+    // u32 enter(JitContext*, u64 code): a Leave
+    u64 enter = 0;
+    u64 leave_link = 0;       // eax: number of the link
+    u64 leave_interpret = 0;  // eax: offset of the instruction from the start of the page
+    u64 leave_indirect = 0;   // rax: where to
+    // Called with an address in rax (and a value in rcx): by log2 of the bytes. Loads leave the value in rax.
+    // They come back when the unit may go on; flexible registers are lost.
+    std::array<u64, 4> load{}, store{};
+    u64 handed = 0;  // called with a Handed* in rax
+    u64 fp_on = 0;   // called: makes the host's control register the guest's
+};
+
+Stubs make_stubs(CodeCache& cache, const JitContext& context);
+}  // namespace hartline::jit

@@ -1,0 +1,61 @@
+// What the translator makes: units of host code, each from guest instructions of one frame, and their table.
+//
+// A unit is the code for a piece of a page's control flow: segments of guest instructions that follow one
+// another, joined by branches. It knows no virtual address (only offsets within its page), so that every
+// address space and process that maps the frame runs the same unit.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "cpu/decode.hpp"
+#include "cpu/interpreter/block.hpp"
+
+namespace hartline::jit {
+
+// One guest instruction of a unit.
+struct Item {
+    Decoded decoded;
+    u32 word = 0;
+    i16 offset = 0;     // in bytes from the start of the page
+    u16 remaining = 0;  // instructions from this one to the end of its segment, itself included
+};
+
+// A call from translated code that may fault or look at the time: which instruction it belongs to.
+struct Site {
+    u32 after;  // the return address, in bytes from the start of the cache
+    u16 item;
+};
+
+// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit.
+struct Link {
+    u32 jump = 0;    // where the jump's displacement is, in bytes from the start of the cache
+    u32 stub = 0;    // what it points to while it is not linked
+    u32 from = 0;    // unit that it belongs to
+    u32 to = 0;      // unit that it is linked to; 0: none
+    i32 offset = 0;  // of the target, from the start of the page
+};
+
+// An instruction that the interpreter's handler executes on behalf of translated code, as a block of its own.
+struct Handed {
+    u32 item = 0;
+    i32 offset = 0;
+    u16 remaining = 0;
+    bool uses_fp = false;  // the unit relies on FS and frm
+    bool leaves = false;   // no code follows
+    alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
+};
+
+struct Unit {
+    u64 paddr = 0;
+    u32 number = 0;
+    u32 begin = 0, end = 0;  // in bytes from the start of the cache
+    u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
+    u32 far_entry = 0;       // the address of the first instruction is in rax
+    u16 charge = 0;          // what its first segment takes from the budget at once
+    std::vector<Item> items;
+    std::vector<Site> sites;  // by `after`
+    std::vector<u32> links;   // of its own
+    std::vector<u32> incoming;
+    std::vector<std::unique_ptr<Handed>> handed;
+};
+}  // namespace hartline::jit
