@@ -3,13 +3,14 @@
 
 #include "cpu/interpreter/engine.hpp"
 #include "cpu/ir_engine.hpp"
-#include "cpu/jit/engine.hpp"
+#include "cpu/jit/make.hpp"
 
 namespace hartline {
 
 std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfig& config) {
     if (config.engine == EngineKind::Ir) return std::make_unique<IrEngine>(port, number, config);
-    if (config.engine == EngineKind::Jit) return std::make_unique<jit::Engine>(port, number, config);
+    if (config.engine == EngineKind::Jit)
+        if (auto hart = jit::make(port, number, config)) return hart;
     return std::make_unique<Interpreter>(port, number, config);
 }
 
@@ -22,7 +23,7 @@ std::vector<std::string> isa_extensions(const HartConfig& config) {
         "zabha",  "zacas",  "zalrsc", "zawrs",    "zfa",       "zfh",         "zfhmin", "zca",    "zcb",
         "zcd",    "zcmop",  "zba",    "zbb",      "zbc",       "zbs",         "zkt"};
     if (config.pmp_entries != 0) names.emplace_back("smepmp");
-    for (const char* name : {"sscofpmf", "sstc", "svade", "svadu", "svinval", "svnapot", "svpbmt"})
+    for (const char* name : {"sscofpmf", "sstc", "svade", "svadu", "svinval", "svnapot", "svpbmt", "svvptc"})
         if (config.svadu || std::string_view(name) != "svadu") names.emplace_back(name);
     return names;
 }

@@ -9,6 +9,7 @@
 
 namespace hartline {
 
+// Where the host cannot run translations, an interpreter for EngineKind::Jit: a guest sees no difference.
 std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfig& config);
 
 // What a hart of this configuration is, for its device-tree node: riscv,isa and riscv,isa-extensions.

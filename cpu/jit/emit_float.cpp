@@ -76,25 +76,6 @@ bool Emitter::float_shapes(const IrBlock& ir) const {
     });
 }
 
-void Emitter::find_targets() {
-    is_target_.assign(plan_.items.size(), 0);
-    const auto mark = [&](i32 offset, u32 from) {
-        const int item = plan_.find(offset);
-        if (item >= 0 && (static_cast<u32>(item) != from + 1 || plan_.items[from].remaining == 1))
-            is_target_[static_cast<u32>(item)] = 1;
-    };
-    for (const Segment& segment : plan_.segments) {
-        is_target_[segment.first] = 1;
-        mark(segment.next, segment.first + segment.count - 1);
-    }
-    for (u32 i = 0; i < plan_.items.size(); ++i) {
-        const Item& item = plan_.items[i];
-        const Flow flow = flow_of(item);
-        if (flow == Flow::Branch || flow == Flow::Jump) mark(target_of(item), i);
-        if (flow == Flow::Branch) mark(item.offset + item.decoded.length, i);
-    }
-}
-
 void Emitter::choose_float_homes() {
     std::array<unsigned, 32> singles{}, doubles{};
     const auto mention = [&](FloatWidth width, u8 reg) {

@@ -170,19 +170,25 @@ void Emitter::load_float(const IrBlock& ir, u32 id) {
     const bool single = inst.width == 32;
     const Xmm d = float_target(ir[set].reg, single);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
-    const asmjit::Label miss = a.newLabel(), back = a.newLabel();
-    const x86::Mem from = probe(access, hartline::Access::Load, miss);
-    single ? a.vmovss(d, from) : a.vmovsd(d, from);
-    a.bind(back);
+    const asmjit::Label miss = miss_here();
+    const auto call = [this, access, d, single] {
+        call_load(access);
+        single ? a.vmovd(d, x86::eax) : a.vmovq(d, x86::rax);
+    };
+    if (copying_) {
+        call();
+    } else {
+        const x86::Mem from = locate(access, hartline::Access::Load, miss);
+        single ? a.vmovss(d, from) : a.vmovsd(d, from);
+    }
     values_[id].kind = Value::Kind::Float;
     values_[id].xmm = d;
+    if (copying_ || group_) return;
+    const asmjit::Label back = a.newLabel();
+    a.bind(back);
     cold(
-        [this, access, d, back, single] {
-            address_into_rax(access);
-            a.call(stubs_.load[static_cast<u32>(std::countr_zero(access.bytes))]);
-            note_site(static_cast<u32>(a.offset()));
-            after_slow();
-            single ? a.vmovd(d, x86::eax) : a.vmovq(d, x86::rax);
+        [this, call, back] {
+            call();
             a.jmp(back);
         },
         miss);

@@ -20,10 +20,15 @@ bool pinned(u8 guest) {
 Exit handed_end(Context&, const Insn*) { return Exit::Next; }
 }  // namespace
 
-Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-                 u32 first_link)
-    : c_(context), stubs_(stubs), plan_(plan), base_(base), offset_(offset), first_link_(first_link) {
-    code_.init(asmjit::Environment::host(), base);
+Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place)
+    : c_(context),
+      stubs_(stubs),
+      plan_(plan),
+      base_(place.base),
+      offset_(place.offset),
+      first_link_(place.first_link),
+      frames_(place.frames) {
+    code_.init(asmjit::Environment::host(), base_);
     code_.attach(&a);
 }
 
@@ -36,9 +41,15 @@ bool Emitter::emit(Result& result) {
     fp_state_ = std::any_of(plan_.items.begin(), plan_.items.end(), [](const Item& item) {
         return is_floating_point(row(item.decoded.op).extension);
     });
+    find_targets();
     entry();
     for (const Segment& segment : plan_.segments) {
-        for (u32 i = segment.first; i < segment.first + segment.count; ++i) item(i);
+        for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
+            if (is_target_[i]) forget_symbols();
+            item(i);
+            if (group_ && group_->last == i) end_group();
+            follow_symbols(plan_.items[i], symbols_);
+        }
         segment_end(segment);
     }
     reload_floats();
@@ -92,6 +103,7 @@ void Emitter::entry() {
     const asmjit::Label spent = a.newLabel();
     a.js(spent);
     cold([this, first] { leave_for_budget(plan_.items[0].remaining, first); }, spent);
+    if (plan_.crosses) check_crossing();
     float_guard();
     load_flexible();
     load_float_homes();
@@ -107,18 +119,24 @@ void Emitter::note_site(u32 after_offset) {
 
 void Emitter::item(u32 index) {
     item_ = index;
-    a.bind(labels_[index]);
+    if (!copying_) a.bind(labels_[index]);
+    if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
     IrBlock ir;
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
-    if (is_target_[index] != 0) boxed_ = 0;
+    if (is_target_[index] || copying_) boxed_ = 0;
     if (ir.back().op == IrOp::Call && system(index)) return;
+    if (atomic(ir, index)) return;
     if (!lowerable(ir)) {
         boxed_ = 0;
         return hand_over(index);
     }
     start_floats(ir);
+    if (item.decoded.op == Op::JALR) {
+        jump_register(index);
+        return terminator(ir, index);
+    }
     lower(ir);
     end_floats(index);
     if (is_terminator(ir.back().op) && ir.back().op != IrOp::End) terminator(ir, index);
@@ -181,7 +199,7 @@ void Emitter::lower(const IrBlock& ir) {
             case IrOp::SetX: set_x(ir, id); break;
             case IrOp::Load: load(ir, id); break;
             case IrOp::Store: store(ir, id); break;
-            case IrOp::Fence: a.lock().or_(x86::dword_ptr(x86::rsp), 0); break;
+            case IrOp::Fence: fence(inst); break;
             case IrOp::FpGuard:
             case IrOp::RoundingGuard:
             case IrOp::GetF:
@@ -206,6 +224,7 @@ void Emitter::hand_over(u32 index) {
     handed->offset = item.offset;
     handed->remaining = item.remaining;
     handed->uses_fp = uses_fp();
+    handed->leaves = flow_of(item) == Flow::Leaves;
     auto* const block = new (handed->block) Block{};
     block->raw = item.word;
     block->count = 1;

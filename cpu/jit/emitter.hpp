@@ -23,7 +23,7 @@ namespace x86 = asmjit::x86;
 
 // A value of the instruction under way.
 struct Value {
-    enum class Kind : u8 { None, Immediate, Register, Memory, Float };
+    enum class Kind : u8 { None, Immediate, Register, Memory, Float, Stored };
     Kind kind = Kind::None;
     bool temporary = false;  // in a register that is given back after its last use
     u8 guest = 32;           // the guest register that it is the value of, as long as that is not written
@@ -43,14 +43,18 @@ struct FloatSource {
 
 class Emitter {
 public:
-    // `base` is the executable address that the code will start at, `offset` the same from the start of the
-    // cache.
-    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-            u32 first_link);
+    struct Place {
+        u64 base;                   // the executable address that the code will start at
+        u32 offset;                 // the same from the start of the cache
+        u32 first_link;             // number of its first link
+        std::array<u64, 2> frames;  // physical addresses of its pages
+    };
+    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place);
 
     struct Result {
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
+        std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
         std::vector<Link> links;
         std::vector<std::unique_ptr<Handed>> handed;
@@ -71,6 +75,14 @@ private:
         x86::Gp base;
         i32 offset = 0;
         unsigned bytes = 0;
+    };
+
+    struct Group {  // of accesses that share a probe: emit_group.cpp
+        u32 first = 0, last = 0;
+        i32 low = 0, high = 0;  // bytes from the first access's base, the last one included
+        hartline::Access kind{};
+        std::vector<u32> members;
+        std::vector<asmjit::Label> copies;  // of each item, and of the end
     };
 
     // --- emitter.cpp: the unit as a whole
@@ -105,6 +117,8 @@ private:
 
     // --- emit_integer.cpp
     void integer(const IrBlock& ir, u32 id);
+    bool folded(const IrBlock& ir, u32 id);
+    bool in_place(const IrBlock& ir, u32 id);
     void add(Gp d, u32 first, u32 second);
     void arithmetic(x86::Inst::Id op, Gp d, u32 first, u32 second, bool commutes);
     void shift(IrOp op, Gp d, u32 first, u32 second);
@@ -122,10 +136,33 @@ private:
     // --- emit_memory.cpp
     Access access_of(const IrBlock& ir, u32 address, unsigned bytes);
     x86::Mem probe(const Access& access, hartline::Access kind, const asmjit::Label& miss);
+    void probe_into(Gp addend, const Access& access, hartline::Access kind, const asmjit::Label& miss);
+    static Gp index_of(const Access& access);
+    void call_load(const Access& access);
+    asmjit::Label miss_here();
+    void call_store(const Access& access, const Value& v);
+
+    // --- emit_group.cpp
+    void find_targets();
+    bool follows(u32 index) const;
+    bool keeps_group(const Item& item) const;
+    bool writes_x(const Item& item) const;
+    void start_group(u32 index);
+    // A register's value as the sum of something unknown and a constant.
+    struct Symbol {
+        u32 root = 0;
+        i32 offset = 0;
+    };
+    using Symbols = std::array<Symbol, 32>;
+    void forget_symbols();
+    void follow_symbols(const Item& item, Symbols& symbols);
+    void end_group();
+    bool in_group() const;
+    x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
     bool is_sum(const IrBlock& ir, u32 id) const;
     void load(const IrBlock& ir, u32 id);
     void store(const IrBlock& ir, u32 id);
-    void store_value(const x86::Mem& to, const Value& v);
+    void store_value(const x86::Mem& to, const IrBlock& ir, const IrInst& inst);
     void load_from_memory(Gp d, const x86::Mem& from, bool is_signed);
     void load_from_rax(Gp d, const IrInst& inst);
     void address_into_rax(const Access& access);
@@ -140,10 +177,12 @@ private:
     void edge(u32 from, i32 offset);  // unconditional, here
     void edge_if(x86::CondCode condition, u32 from, i32 offset);
     void charge(i32 instructions);
+    void check_crossing();
     void leave_for_budget(i32 undo, i32 offset);
     void exit_to(i32 offset);  // budget is settled
     void indirect(Gp target);  // budget is settled
-    void indirect_at(u32 index, Gp target);
+    void indirect_at(u32 index);
+    void jump_register(u32 index);
     void segment_end(const Segment& segment);
 
     // --- emit_system.cpp
@@ -155,10 +194,23 @@ private:
     void write_x(u8 guest, Gp from);
     void read_x(Gp to, u8 guest);
 
+    // --- emit_atomic.cpp
+    bool atomic(const IrBlock& ir, u32 index);
+    void probe_aligned(u8 address, unsigned bytes, hartline::Access kind, const asmjit::Label& miss);
+    void paddr_into_rcx(u8 address, hartline::Access kind);
+    void amo(const IrInst& inst, u8 operand, bool wanted);
+    void amo_locked(const IrInst& inst, u8 operand, bool wanted);
+    void combine(AmoOp op);
+    void load_reserved(const IrInst& inst, u8 address);
+    void store_conditional(const IrInst& inst, u8 address, u8 operand);
+    void compare_swap(const IrInst& inst, u8 expected, u8 desired);
+    void sign_extend(Gp reg, unsigned bytes);
+    void fence(const IrInst& inst);
+    bool parallel() const { return c_.cpu.port.parallel(); }
+
     // --- emit_float.cpp
     bool float_lowerable(const IrInst& inst) const;
     bool float_shapes(const IrBlock& ir) const;
-    void find_targets();
     void choose_float_homes();
     void float_guard();
     void load_float_homes();
@@ -209,8 +261,9 @@ private:
     const JitContext& c_;
     const Stubs& stubs_;
     const Plan& plan_;
-    u64 base_;
-    u32 offset_, first_link_;
+    const u64 base_;
+    const u32 offset_, first_link_;
+    const std::array<u64, 2> frames_;
     asmjit::CodeHolder code_;
     x86::Assembler a;
     Result* out_ = nullptr;
@@ -220,7 +273,12 @@ private:
     std::array<Value, 64> values_;
     u32 free_temporaries_ = 0;  // bits: rax rcx rdx
     bool failed_ = false;
-    u32 item_ = 0;  // under way
+    u32 item_ = 0;                 // under way
+    std::vector<bool> is_target_;  // items that something jumps to
+    Symbols symbols_{};
+    u32 next_root_ = 1;
+    std::optional<Group> group_;
+    bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;
 
     // Of floating point. An f register's home has either all of it, or, where the unit takes it for a single
@@ -234,7 +292,6 @@ private:
     std::array<u8, 32> float_home_of_{};         // index + 1
     u32 boxed_ = 0;                              // f registers that are known to be boxed, here
     u64 float_values_ = 0;                       // values that are part of a SetF
-    std::vector<u8> is_target_;                  // by item: is it jumped to?
     asmjit::Label handed_over_, behind_handed_;  // of the instruction under way
     asmjit::Label reload_floats_;
     bool reloads_ = false;

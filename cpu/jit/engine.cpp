@@ -1,8 +1,6 @@
 // Between the interpreter and translated code.
 #include "cpu/jit/engine.hpp"
 
-#include <asmjit/x86.h>
-
 #include <algorithm>
 
 #include "cpu/jit/emitter.hpp"
@@ -11,8 +9,6 @@
 
 namespace hartline::jit {
 namespace {
-constexpr u32 kHot = 50;  // entries of a block after which it is translated
-constexpr std::size_t kCacheBytes = 32 << 20;
 constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, with a sign
 constexpr u64 kPageMask = kFrameBytes - 1;
 using Enter = u32 (*)(JitContext*, u64);
@@ -34,22 +30,17 @@ Exit Engine::run_unit(Context& base, const Insn*) {
 Exit Engine::count_entry(Context& base, const Insn* in) {
     auto& c = static_cast<JitContext&>(base);
     auto* const block = const_cast<Block*>(c.block);
-    if (++block->heat == kHot) [[unlikely]]
-        c.engine->translate(*block);
-    return in->handler(c, in);
-}
-
-bool host_supported() {
-    const auto& features = asmjit::CpuInfo::host().features().x86();
-    return features.hasBMI() && features.hasBMI2() && features.hasLZCNT() && features.hasPOPCNT() &&
-           features.hasAVX2() && features.hasFMA();
+    if (++block->heat != c.cpu.config.translate_after) [[likely]]
+        return in->handler(c, in);
+    c.engine->translate(*block);
+    return block->unit == 0 ? in->handler(c, in) : run_unit(base, in);
 }
 
 Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
     : JitHolder{JitContext(port, number, config)},
       InterpretingEngine(context, count_entry),
       c_(context),
-      cache_(kCacheBytes) {
+      cache_(config.code_cache_bytes) {
     c_.engine = this;
     c_.mxcsr_host = kMxcsrDefault;
     c_.code_base = cache_.base();
@@ -153,8 +144,7 @@ void Engine::complete_load(const Item& item) {
 const Unit* Engine::after_link() {
     Link& link = links_[c_.leave_detail];
     c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(link.offset));
-    const u64 frame = units_[link.from]->paddr & ~kPageMask;
-    const Unit* const to = unit_at(frame + static_cast<u64>(link.offset));
+    const Unit* const to = unit_at(link.frame + static_cast<u64>(link.offset));
     if (to == nullptr) return nullptr;
     link.to = to->number;
     units_[to->number]->incoming.push_back(c_.leave_detail);

@@ -54,9 +54,10 @@ private:
 
     // --- translate.cpp
     void translate(Block& block);
-    bool install(Block& block, const Plan& plan);
+    bool install(Block& block, const Plan& plan, const std::array<u64, 2>& frames);
     const Unit* unit_at(u64 paddr) const;
     void drop(u32 number);
+    void start_over(const Unit& unit);
     void drop_all();
 
     JitContext& c_;
@@ -70,7 +71,4 @@ private:
     std::unordered_map<u64, std::vector<u32>> by_frame_;
     u32 generation_ = 1;
 };
-
-// Can this host run translated code?
-bool host_supported();
 }  // namespace hartline::jit

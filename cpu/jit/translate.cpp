@@ -16,20 +16,27 @@ const Unit* Engine::unit_at(u64 paddr) const {
 }
 
 void Engine::translate(Block& block) {
-    const u64 frame = block.paddr & ~kPageMask;
-    const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frame));
+    std::array<u64, 2> frames{block.paddr & ~kPageMask, 0};
+    Pages pages{c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frames[0])), nullptr};
+    // The following page counts when it was fetched from lately: a walk for it could leave traces.
+    const u64 next = (c_.block_pc & ~kPageMask) + kFrameBytes;
+    if (c_.cpu.tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c_.cpu.fetch_context)) {
+        frames[1] = c_.cpu.tlb.frame(Access::Fetch, next) << kFrameShift;
+        pages[1] = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frames[1]));
+    }
     const Heat heat = [&](u32 offset) -> u32 {
-        const Block* const known = known_block(frame + offset);
+        const Block* const known = known_block(frames[offset / kFrameBytes] + offset % kFrameBytes);
         return known == nullptr ? 0 : known->heat;
     };
-    const Plan plan = make_plan(page, static_cast<u32>(block.paddr & kPageMask), heat);
+    const Plan plan = make_plan(pages, static_cast<u32>(block.paddr & kPageMask), heat);
     if (!cache_.has_room(kRoomForUnit)) drop_all();
-    if (plan.segments.empty() || !install(block, plan)) block.entry = block.insns[0].handler;
+    if (plan.segments.empty() || !install(block, plan, frames)) block.entry = block.insns[0].handler;
 }
 
-bool Engine::install(Block& block, const Plan& plan) {
+bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& frames) {
     const auto begin = static_cast<u32>(cache_.used());
-    Emitter emitter(c_, stubs_, plan, cache_.base() + begin, begin, static_cast<u32>(links_.size()));
+    Emitter emitter(c_, stubs_, plan,
+                    {cache_.base() + begin, begin, static_cast<u32>(links_.size()), frames});
     Emitter::Result made;
     if (!emitter.emit(made) || !cache_.has_room(made.bytes)) return false;
     emitter.code().copyFlattenedData(cache_.writable(begin), made.bytes);
@@ -42,6 +49,7 @@ bool Engine::install(Block& block, const Plan& plan) {
     unit->far_entry = made.far_entry;
     unit->charge = plan.items[0].remaining;
     unit->items = plan.items;
+    unit->crossing = std::move(made.crossing);
     unit->sites = std::move(made.sites);
     unit->handed = std::move(made.handed);
     for (Link& link : made.links) {
@@ -52,13 +60,18 @@ bool Engine::install(Block& block, const Plan& plan) {
     }
     block.unit = unit->number;
     block.entry = run_unit;
-    by_frame_[block.paddr & ~kPageMask].push_back(unit->number);
+    by_frame_[frames[0]].push_back(unit->number);
+    if (plan.crosses) {
+        by_frame_[frames[1]].push_back(unit->number);
+        note_code(frames[1]);
+    }
     places_.push_back({begin, unit.get()});
     units_.push_back(std::move(unit));
     return true;
 }
 
 void Engine::drop(u32 number) {
+    if (units_[number] == nullptr) return;  // with the other one of its frames
     Unit& unit = *units_[number];
     for (const u32 at : unit.incoming) {
         Link& link = links_[at];
@@ -70,7 +83,17 @@ void Engine::drop(u32 number) {
         const u32 to = links_[at].to;
         if (to != 0 && to != number) std::erase(units_[to]->incoming, at);
     }
+    start_over(unit);
     dropped_.push_back(std::move(units_[number]));
+}
+
+// The unit's block is entered as if there had been no unit.
+void Engine::start_over(const Unit& unit) {
+    auto* const block = const_cast<Block*>(known_block(unit.paddr));
+    if (block == nullptr) return;
+    block->unit = 0;
+    block->heat = 0;
+    block->entry = count_entry;
 }
 
 // May be called while one of the frame's units is under way: its store ends it.
@@ -79,19 +102,15 @@ void Engine::code_changed(u64 frame) {
     if (found != by_frame_.end()) {
         for (const u32 number : found->second) drop(number);
         by_frame_.erase(found);
+        context_changed();
+        c_.leave = true;
     }
     InterpretingEngine::code_changed(frame);
 }
 
 void Engine::drop_all() {
-    for (const std::unique_ptr<Unit>& unit : units_) {
-        if (unit == nullptr) continue;
-        if (auto* const block = const_cast<Block*>(known_block(unit->paddr)); block != nullptr) {
-            block->unit = 0;
-            block->heat = 0;
-            block->entry = count_entry;
-        }
-    }
+    for (const std::unique_ptr<Unit>& unit : units_)
+        if (unit != nullptr) start_over(*unit);
     units_.clear();
     units_.emplace_back();
     links_.clear();

@@ -32,7 +32,8 @@ struct Link {
     u32 stub = 0;    // what it points to while it is not linked
     u32 from = 0;    // unit that it belongs to
     u32 to = 0;      // unit that it is linked to; 0: none
-    i32 offset = 0;  // of the target, from the start of the page
+    u64 frame = 0;   // of the target
+    i32 offset = 0;  // of the target, from the start of its page
 };
 
 // An instruction that the interpreter's handler executes on behalf of translated code, as a block of its own.
@@ -41,7 +42,16 @@ struct Handed {
     i32 offset = 0;
     u16 remaining = 0;
     bool uses_fp = false;  // the unit relies on FS and frm
+    bool leaves = false;   // no code follows
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
+};
+
+// For a unit that goes on in the following page: when that page was last known to be where the unit takes it
+// to be.
+struct Crossing {
+    u64 page = 1;  // JitContext::page then
+    u64 tag = 0;   // and jump_tag32
+    u64 frame = 0;
 };
 
 struct Unit {
@@ -51,6 +61,7 @@ struct Unit {
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
     u32 far_entry = 0;       // the address of the first instruction is in rax
     u16 charge = 0;          // what its first segment takes from the budget at once
+    std::unique_ptr<Crossing> crossing;
     std::vector<Item> items;
     std::vector<Site> sites;  // by `after`
     std::vector<u32> links;   // of its own

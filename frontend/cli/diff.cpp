@@ -29,7 +29,7 @@ public:
 };
 
 struct DiffRequest {
-    std::string engines = "interpreter,ir";
+    std::string engines = lacks_translator({}) ? "interpreter,ir" : "interpreter,jit";
     u64 every = 1'000'000;
     std::string reproducer, commit_log;
     std::optional<std::string> qemu;
@@ -81,8 +81,12 @@ DiffRequest parse(std::span<const std::string> arguments) {
 
 std::pair<EngineKind, EngineKind> parse_engines(const std::string& text) {
     const std::size_t comma = text.find(',');
-    if (comma == std::string::npos) throw InputError("--engines", "'" + text + "' is not A,B", "write interpreter,ir");
-    return {parse_engine("--engines", text.substr(0, comma)), parse_engine("--engines", text.substr(comma + 1))};
+    if (comma == std::string::npos)
+        throw InputError("--engines", "'" + text + "' is not A,B", "write interpreter,jit");
+    const std::pair engines{parse_engine("--engines", text.substr(0, comma)),
+                            parse_engine("--engines", text.substr(comma + 1))};
+    for (const EngineKind engine : {engines.first, engines.second}) require_engine("--engines", engine);
+    return engines;
 }
 
 RunConfig with_engine(RunConfig config, EngineKind engine) {
@@ -116,6 +120,7 @@ const char* how_it_ended(Course& course) {
 void reproduce(const DiffRequest& request, const Board& board, const Lockstep& lockstep, const std::string& report) {
     if (request.reproducer.empty()) return;
     RunConfig config = request.run.config;
+    config.engine = parse_engines(request.engines).second;
     config.load.clear();
     config.max_instructions.reset();
     std::vector<std::string*> paths{&config.image, &config.initrd};
@@ -201,7 +206,7 @@ void validate(const DiffRequest& request) {
 }  // namespace
 
 std::string diff_help() {
-    return "hartline diff IMAGE [--engines A,B] [run options]    two of our engines (interpreter,ir)\n"
+    return "hartline diff IMAGE [--engines A,B] [run options]    two of interpreter, jit, ir\n"
            "hartline diff IMAGE --qemu[=PROGRAM] [run options]   against QEMU, by its GDB port: bare-metal programs\n"
            "hartline diff IMAGE --commit-log FILE [run options]  against a log of Spike's --log-commits; also gz, or -\n"
            "\n"

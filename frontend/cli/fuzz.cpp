@@ -10,6 +10,7 @@
 #include "frontend/fuzz/campaign.hpp"
 #include "frontend/fuzz/generate.hpp"
 #include "frontend/host/files.hpp"
+#include "frontend/session/config.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/size.hpp"
 
@@ -28,7 +29,8 @@ po::options_description options() {
     add("seed", text("S", "1"), "of the first program; the next has S+1");
     add("programs", text("N", "10"), "a category");
     add("length", text("L", "100K"), "random instructions a program runs, about");
-    add("against", text("WHO", "qemu"), "ir, qemu, qemu=PATH or spike=PATH");
+    add("against", text("WHO", "qemu"), "jit, ir, qemu, qemu=PATH or spike=PATH");
+    add("translate-after", text("N", "1"), "of --against jit: entries of a block until it is translated");
     add("keep", text("DIR", "."), "where failing programs are left, whole and reduced");
     add("jobs", text("N", "1"), "programs at a time");
     add("seconds", text("T", "0"), "end after this time (0: when all have run)");
@@ -59,6 +61,10 @@ fuzz::Campaign campaign_of(const po::variables_map& values) {
     campaign.programs = number("programs");
     campaign.length = number("length");
     campaign.against = fuzz::parse_engine(text("against"));
+    RunConfig ours;
+    ours.translate_after = static_cast<u32>(std::min<u64>(number("translate-after"), 0xffff'ffff));
+    validate_translator(ours);
+    campaign.against.translate_after = ours.translate_after;
     campaign.keep = text("keep");
     campaign.jobs = static_cast<unsigned>(std::min<u64>(number("jobs"), 256));
     campaign.seconds = static_cast<double>(number("seconds"));

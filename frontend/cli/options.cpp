@@ -42,7 +42,11 @@ po::options_description run_options() {
     po::options_description options("The run");
     auto add = options.add_options();
     add("engine", po::value<std::string>()->value_name("WHICH"),
-        "'interpreter', or 'ir': slow, a second opinion (interpreter)");
+        "'jit' translates to host code; 'interpreter'; 'ir': slow, a second opinion (jit where the host can)");
+    add("translate-after", po::value<std::string>()->value_name("N"),
+        "entries of a block until it is translated (50)");
+    add("code-cache", po::value<std::string>()->value_name("SIZE"),
+        "for translations, a hart: 1M to 1G (32M)");
     add("deterministic", po::bool_switch(),
         "time by instructions alone: the same input gives the same run, bit by bit");
     add("seed", po::value<std::string>()->value_name("N"),
@@ -205,6 +209,8 @@ RunConfig to_config(const po::variables_map& values) {
     set_text(values, "dump-dtb", config.dump_dtb);
     set_text(values, "signature", config.signature);
     if (const auto* engine = text(values, "engine")) config.engine = parse_engine("--engine", *engine);
+    config.translate_after = small_number(values, "translate-after", config.translate_after);
+    if (const auto* size = text(values, "code-cache")) config.code_cache = parse_size("--code-cache", *size);
     set_text(values, "commit-log", config.commit_log);
     set_text(values, "coverage", config.coverage);
     set_text(values, "log-range", config.log_range);
@@ -266,7 +272,9 @@ std::string config_text(const RunConfig& config) {
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");
-    line("engine", std::string(name(config.engine)));
+    line("engine", config.engine ? std::string(name(*config.engine)) : "");
+    line("translate-after", std::to_string(config.translate_after));
+    line("code-cache", size_text(config.code_cache));
     flag("deterministic", config.deterministic);
     line("seed", config.seed ? std::to_string(*config.seed) : "");
     line("max-instructions", config.max_instructions ? std::to_string(*config.max_instructions) : "");

@@ -20,8 +20,9 @@ namespace po = boost::program_options;
 constexpr unsigned kMostJobs = 1024;
 constexpr double kMostSeconds = 1e6;
 // Given on to each machine.
-constexpr const char* kMachineOptions[] = {"memory",           "harts",     "pmp-entries",          "ad-bits",
-                                           "max-instructions", "signature", "signature-granularity"};
+constexpr const char* kMachineOptions[] = {"memory",           "harts",           "pmp-entries",
+                                           "ad-bits",          "translate-after", "code-cache",
+                                           "max-instructions", "signature",       "signature-granularity"};
 
 po::options_description test_options() {
     po::options_description options("Which tests, and how they run");
@@ -34,7 +35,8 @@ po::options_description test_options() {
     add("jobs", text("N"), "at a time (as many as the host has cores)");
     add("timeout", text("SECONDS"), "of wall time each (60)");
     add("engine", text("NAME"),
-        "interpreter, ir, jit, or both: run each test on two and compare (interpreter)");
+        "interpreter, jit, ir; or 'both' of the first two, or 'all': run each test on them and compare "
+        "(jit where the host can)");
     return options;
 }
 
@@ -47,6 +49,8 @@ po::options_description machine_options() {
     add("harts", text("N"), "1 to 64 (1)");
     add("pmp-entries", text("N"), "0, 16 or 64 (16)");
     add("ad-bits", text("WHO"), "who sets accessed and dirty bits: 'hardware' or 'fault'");
+    add("translate-after", text("N"), "entries of a block until the jit translates it (50)");
+    add("code-cache", text("SIZE"), "for translations, a hart: 1M to 1G (32M)");
     return options;
 }
 
@@ -165,7 +169,8 @@ TestRequest parse_test(std::span<const std::string> arguments) {
     request.plan.config = machine_config(values);
     request.plan.jobs = parse_jobs(text(values, "jobs"));
     request.plan.timeout = parse_timeout(text(values, "timeout", "60"));
-    request.plan.engines = engine_of(text(values, "engine", "interpreter"));
+    request.plan.engines =
+        values.count("engine") == 0 ? std::vector{engine_of(RunConfig{})} : engine_of(text(values, "engine"));
     request.plan.reference = reference_folder(values);
     return request;
 }

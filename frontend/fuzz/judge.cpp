@@ -30,12 +30,13 @@ std::vector<u64> words(std::span<const u8> bytes) {
     return values;
 }
 
-Leavings run_here(const std::string& elf, EngineKind engine, const Bounds& bounds) {
+Leavings run_here(const std::string& elf, EngineKind kind, const Engine& engine, const Bounds& bounds) {
     RunConfig config;
     config.image = elf;
     config.memory = RunConfig::kLeastMemory;
     config.deterministic = true;
-    config.engine = engine;
+    config.engine = kind;
+    config.translate_after = engine.translate_after;
     NoSink sink;
     Board board(config, sink);
     Machine& machine = board.machine();
@@ -88,9 +89,14 @@ Engine parse_engine(const std::string& text) {
     const std::string path = text.size() > word.size() ? text.substr(word.size() + 1) : "";
     if (text == "interpreter") return {Engine::Kind::Interpreter, ""};
     if (text == "ir") return {Engine::Kind::Ir, ""};
+    if (text == "jit") {
+        require_engine("--against", EngineKind::Jit);
+        return {Engine::Kind::Jit, ""};
+    }
     if (word == "qemu") return {Engine::Kind::Qemu, path.empty() ? "qemu-system-riscv64" : path};
     if (word == "spike") return {Engine::Kind::Spike, path.empty() ? "spike" : path};
-    throw InputError("--against", "'" + text + "' is unknown", "choose ir, qemu, qemu=PATH or spike=PATH");
+    throw InputError("--against", "'" + text + "' is unknown",
+                     "choose jit, ir, qemu, qemu=PATH or spike=PATH");
 }
 Dialect dialect_of(const Engine& engine) {
     if (engine.kind == Engine::Kind::Qemu) return Dialect::Qemu;
@@ -101,8 +107,9 @@ Exit exit_of(const Engine& engine) { return engine.kind == Engine::Kind::Qemu ? 
 Leavings run_program(const Engine& engine, const std::string& folder, const Bounds& bounds) {
     switch (engine.kind) {
         case Engine::Kind::Interpreter:
-            return run_here(folder + "/program.elf", EngineKind::Interpreter, bounds);
-        case Engine::Kind::Ir: return run_here(folder + "/program.elf", EngineKind::Ir, bounds);
+            return run_here(folder + "/program.elf", EngineKind::Interpreter, engine, bounds);
+        case Engine::Kind::Jit: return run_here(folder + "/program.elf", EngineKind::Jit, engine, bounds);
+        case Engine::Kind::Ir: return run_here(folder + "/program.elf", EngineKind::Ir, engine, bounds);
         case Engine::Kind::Qemu: return run_qemu(engine, folder, bounds);
         case Engine::Kind::Spike: return run_spike(engine, folder, bounds);
     }

@@ -8,12 +8,13 @@
 namespace hartline::fuzz {
 
 struct Engine {
-    enum class Kind : u8 { Interpreter, Ir, Qemu, Spike };
+    enum class Kind : u8 { Interpreter, Jit, Ir, Qemu, Spike };
     Kind kind = Kind::Interpreter;
-    std::string path;  // of Spike or QEMU
+    std::string path;         // of Spike or QEMU
+    u32 translate_after = 1;  // of the translator: all that is executed
     bool outside() const { return kind == Kind::Qemu || kind == Kind::Spike; }
 };
-// interpreter, ir, qemu, qemu=PATH or spike=PATH. Throws InputError.
+// interpreter, jit, ir, qemu, qemu=PATH or spike=PATH. Throws InputError.
 Engine parse_engine(const std::string& text);
 Dialect dialect_of(const Engine& engine);
 Exit exit_of(const Engine& engine);

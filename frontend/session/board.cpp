@@ -58,7 +58,9 @@ HartConfig hart_config(const RunConfig& config) {
     hart.reset_pc = place_of("rom").base;
     hart.pmp_entries = config.pmp_entries;
     hart.svadu = config.hardware_ad;
-    hart.engine = config.engine;
+    hart.engine = engine_of(config);
+    hart.translate_after = config.translate_after;
+    hart.code_cache_bytes = config.code_cache;
     return hart;
 }
 

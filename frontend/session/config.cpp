@@ -1,12 +1,15 @@
 // Ranges and contradictions of a run's options.
 #include "frontend/session/config.hpp"
 
+#include "cpu/jit/make.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/recorder.hpp"
 #include "frontend/session/size.hpp"
 
 namespace hartline {
 namespace {
+bool observed(const RunConfig& config) { return !config.commit_log.empty() || !config.coverage.empty(); }
+
 void validate_machine(const RunConfig& config) {
     if (config.memory < RunConfig::kLeastMemory || config.memory > RunConfig::kMostMemory)
         throw InputError("--memory", size_text(config.memory) + " cannot be", "choose between 16M and 64G");
@@ -39,8 +42,7 @@ void validate_run(const RunConfig& config) {
         throw InputError("--commit-log", "knows no order of harts on threads", "leave --parallel out");
     if (config.parallel && !config.coverage.empty())
         throw InputError("--coverage", "is not counted by several threads", "leave --parallel out");
-    const bool observed = !config.commit_log.empty() || !config.coverage.empty();
-    if (observed && config.engine != EngineKind::Interpreter)
+    if (observed(config) && config.engine.value_or(EngineKind::Interpreter) != EngineKind::Interpreter)
         throw InputError("--engine", "only the interpreter tells what instructions did",
                          "leave --engine out, or --commit-log and --coverage");
     if (config.commit_log.empty() &&
@@ -52,11 +54,38 @@ void validate_run(const RunConfig& config) {
 }
 }  // namespace
 
+void validate_translator(const RunConfig& config) {
+    if (config.translate_after < 1 || config.translate_after > RunConfig::kMostBeforeTranslation)
+        throw InputError("--translate-after", std::to_string(config.translate_after) + " cannot be",
+                         "choose 1 or more; --engine interpreter never translates");
+    if (config.code_cache < RunConfig::kLeastCodeCache || config.code_cache > RunConfig::kMostCodeCache)
+        throw InputError("--code-cache", size_text(config.code_cache) + " cannot be",
+                         "choose between 1M and 1G");
+}
+
 void validate(const RunConfig& config) {
     if (config.image.empty())
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
+    validate_translator(config);
     validate_run(config);
+}
+
+EngineKind engine_of(const RunConfig& config) {
+    if (observed(config)) return EngineKind::Interpreter;
+    const EngineKind wanted = config.engine.value_or(EngineKind::Jit);
+    return wanted == EngineKind::Jit && !jit::host_supported() ? EngineKind::Interpreter : wanted;
+}
+
+bool lacks_translator(const RunConfig& config) {
+    return !observed(config) && config.engine.value_or(EngineKind::Jit) == EngineKind::Jit &&
+           !jit::host_supported();
+}
+
+void require_engine(const std::string& option, EngineKind engine) {
+    if (engine == EngineKind::Jit && !jit::host_supported())
+        throw InputError(option, "jit needs an x86-64 host with AVX2, BMI2 and FMA",
+                         "choose interpreter or ir");
 }
 
 EngineKind parse_engine(const std::string& option, const std::string& text) {

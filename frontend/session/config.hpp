@@ -21,6 +21,9 @@ struct RunConfig {
     static constexpr unsigned kMostHarts = 64;
     static constexpr unsigned kMostDisks = 6;  // of eight virtio slots, entropy and console have one each
     static constexpr u64 kMostArgumentBytes = 64 * 1024;  // of `append`
+    static constexpr u32 kMostBeforeTranslation = 1'000'000'000;
+    static constexpr u64 kLeastCodeCache = u64{1} << 20;
+    static constexpr u64 kMostCodeCache = u64{1} << 30;
 
     // --- what is started
     std::string image;     // kernel or program; its kind is found by its content
@@ -38,7 +41,9 @@ struct RunConfig {
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
 
     // --- how it runs
-    EngineKind engine = EngineKind::Interpreter;
+    std::optional<EngineKind> engine;  // default: see engine_of()
+    u32 translate_after = 50;          // entries of a block, 1 to kMostBeforeTranslation
+    u64 code_cache = u64{32} << 20;    // bytes a hart, kLeastCodeCache to kMostCodeCache
     bool deterministic = false;  // virtual time by the instruction count alone
     std::optional<u64> seed;     // of guest entropy; default: 1 when deterministic, else the host's choice
     std::optional<u64> max_instructions;
@@ -59,17 +64,25 @@ struct RunConfig {
     std::string signature;               // file for the memory between begin_signature and end_signature
     unsigned signature_granularity = 4;  // bytes a line: 1, 2, 4, 8 or 16
 
-    std::string commit_log;              // what every instruction did, as Spike logs it; .gz: compressed
-    std::string log_range;               // FROM:TO[,…] of addresses; empty: all
-    std::string log_privilege;           // of the letters MSU; empty: all
-    std::string log_window;              // FROM:TO of instruction numbers; empty: all
-    std::string coverage;                // file that what was exercised is added to
+    std::string commit_log;     // what every instruction did, as Spike logs it; .gz: compressed
+    std::string log_range;      // FROM:TO[,…] of addresses; empty: all
+    std::string log_privilege;  // of the letters MSU; empty: all
+    std::string log_window;     // FROM:TO of instruction numbers; empty: all
+    std::string coverage;       // file that what was exercised is added to
 
     bool operator==(const RunConfig&) const = default;
 };
 
 // Throws InputError for a value out of its range, and for options that contradict each other.
 void validate(const RunConfig& config);
+void validate_translator(const RunConfig& config);  // the part of it that is about translation
+// What runs it: the translator where nothing else was asked for, the interpreter for runs that are recorded
+// and on hosts that have no translator.
+EngineKind engine_of(const RunConfig& config);
+// Does the host lack the translator that the run asks for, or would have?
+bool lacks_translator(const RunConfig& config);
+// For runs that compare engines: throws InputError where the host has no such engine.
+void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
 // FILE or FILE,ro.

@@ -19,9 +19,11 @@ std::string reproduce(const std::string& path) {
     config.deterministic = true;
     if (config.load.empty()) throw InputError(path, "has no 'load'", "give the run.conf of a reproducer");
     Capture console;
+    const EngineKind other = config.engine.value_or(EngineKind::Ir);
+    require_engine(path, other);
     config.engine = EngineKind::Interpreter;
     Board a(config, console);
-    config.engine = EngineKind::Ir;
+    config.engine = other;
     Board b(config, console);
     load_state(a, config.load);
     load_state(b, config.load);
@@ -31,6 +33,6 @@ std::string reproduce(const std::string& path) {
     Lockstep lockstep(a.machine(), b.machine(), options);
     if (!lockstep.run()) return {};
     return describe_difference(lockstep, std::string(name(EngineKind::Interpreter)),
-                               std::string(name(EngineKind::Ir)));
+                               std::string(name(other)));
 }
 }  // namespace hartline

@@ -132,9 +132,41 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.boot_marker = "m";
     full.signature = "sig";
     full.signature_granularity = 16;
+    full.engine = EngineKind::Ir;
+    full.translate_after = 7;
+    full.code_cache = u64{3} << 20;
     const test::TemporaryFolder folder;
     for (const RunConfig& config : {full, parse_run(Arguments{"Image"}).config}) {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
     }
+}
+
+TEST_CASE("the_engine_is_the_best_that_host_and_options_allow", "[frontend]") {
+    RunConfig config;
+    config.image = "Image";
+    const EngineKind best = lacks_translator(config) ? EngineKind::Interpreter : EngineKind::Jit;
+    CHECK(engine_of(config) == best);
+    config.engine = EngineKind::Jit;
+    CHECK(engine_of(config) == best);
+    config.engine = EngineKind::Ir;
+    CHECK(engine_of(config) == EngineKind::Ir);
+    CHECK_FALSE(lacks_translator(config));
+
+    config.coverage = "seen.json";
+    CHECK(complaint_of([&] { validate(config); }).starts_with("--engine: only the interpreter tells"));
+    config.engine.reset();
+    CHECK(complaint_of([&] { validate(config); }).empty());
+    CHECK(engine_of(config) == EngineKind::Interpreter);
+}
+
+TEST_CASE("the_translator_takes_what_it_can_work_with", "[frontend]") {
+    const auto complaint = [](const char* key, const char* value) {
+        return complaint_of([&] { validate(parse_run(Arguments{"Image", key, value}).config); });
+    };
+    CHECK(complaint("--translate-after", "1").empty());
+    CHECK(complaint("--translate-after", "0").starts_with("--translate-after: 0 cannot be: "));
+    CHECK(complaint("--code-cache", "1M").empty());
+    CHECK(complaint("--code-cache", "1023K") == "--code-cache: 1023K cannot be: choose between 1M and 1G");
+    CHECK(complaint("--code-cache", "2G").starts_with("--code-cache: 2G cannot be: "));
 }

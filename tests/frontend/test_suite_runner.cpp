@@ -150,7 +150,10 @@ TEST_CASE("engines_that_agree_pass_and_are_chosen_by_name", "[frontend][suite]")
     CHECK(fails.reasons == std::vector<std::string>{"interpreter: exit code 7", "interpreter: exit code 7"});
     CHECK(engine_of("interpreter") == std::vector<EngineKind>{EngineKind::Interpreter});
     CHECK(complaint_of([] { (void)engine_of("turbo"); }) ==
-          "--engine: 'turbo' is no engine: choose interpreter or ir");
+          "--engine: 'turbo' is no engine: choose interpreter, jit or ir");
+    if (lacks_translator({})) return;
+    CHECK(engine_of("both") == std::vector<EngineKind>{EngineKind::Interpreter, EngineKind::Jit});
+    CHECK(engine_of("all").size() == 3);
 }
 
 TEST_CASE("suite_console_output_is_bounded_and_shown_on_failure", "[frontend][suite]") {
