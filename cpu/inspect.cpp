@@ -59,6 +59,11 @@ u64 last_entry(const Hart& hart) {
     return engine == nullptr ? 0 : engine->last_entry();
 }
 
+const TranslatorStats* translator_stats(const Hart& hart) {
+    const auto* const engine = dynamic_cast<const HartEngine*>(&hart);
+    return engine == nullptr ? nullptr : engine->translator_stats();
+}
+
 LookUp look_up(const Cpu& cpu, u64 vaddr, Access access) {
     LookUp found;
     found.regime = access == Access::Fetch ? cpu.fetch_regime : cpu.data_regime;

@@ -6,6 +6,7 @@
 #include "core/hart.hpp"
 #include "cpu/cpu.hpp"
 #include "cpu/decode.hpp"
+#include "cpu/translator_stats.hpp"
 
 namespace hartline {
 
@@ -14,6 +15,9 @@ const Cpu* inside(const Hart& hart);
 // After run(1): the address of the instruction that retired, which is not where pc was if a trap came before
 // it.
 u64 last_entry(const Hart& hart);
+
+// Null: this hart does not translate code.
+const TranslatorStats* translator_stats(const Hart& hart);
 
 // How an address is translated now, from the tables themselves.
 struct LookUp {

@@ -46,6 +46,7 @@ struct JitContext : Context {
     u32 mxcsr_guest = 0, mxcsr_host = 0;
     u32 mxcsr_seen = 0;  // the guest's, as it was when it was put away
     Engine* engine = nullptr;
+    TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;
 };
 }  // namespace hartline::jit

@@ -13,6 +13,10 @@ constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, 
 constexpr u64 kPageMask = kFrameBytes - 1;
 using Enter = u32 (*)(JitContext*, u64);
 
+using Left = TranslatorStats::Exit;
+constexpr std::array kExitOf{Left::Link, Left::Indirect, Left::Interpret, Left::Trap,
+                             Left::Stop, Left::Stop,     Left::Handed,    Left::Handed};  // by Leave
+
 // MXCSR: all exceptions masked, and the rounding control for frm 0 to 3 (nearest, towards zero, down, up).
 constexpr u32 kMxcsrDefault = 0x1f80;
 constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
@@ -65,15 +69,22 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     const auto leave = static_cast<Leave>(why);
+    ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
     if (leave != Leave::Trap && leave != Leave::Stop && leave != Leave::StopLoaded) c_.site = 0;
     return leave;
 }
 
 Exit Engine::run(const Block& block) {
     HartState& s = c_.cpu.s;
-    const Unit* unit = units_[block.unit].get();
     s.retired -= block.count;
-    u64 pc = c_.block_pc;
+    const u64 before = s.retired;
+    const Exit exit = run_units(units_[block.unit].get(), c_.block_pc);
+    c_.stats.retired += s.retired - before - (exit == Exit::Run ? c_.block->count : 0);
+    return exit;
+}
+
+Exit Engine::run_units(const Unit* unit, u64 pc) {
+    HartState& s = c_.cpu.s;
     for (;;) {
         if (c_.limit - s.retired < unit->charge) return interpret(pc);
         c_.block = nullptr;
@@ -147,6 +158,7 @@ const Unit* Engine::after_link() {
     const u64 frame = units_[link.from]->paddr & ~kPageMask;
     const Unit* const to = unit_at(frame + static_cast<u64>(link.offset));
     if (to == nullptr) return nullptr;
+    ++c_.stats.linked;
     link.to = to->number;
     units_[to->number]->incoming.push_back(c_.leave_detail);
     cache_.point(link.jump, to->near_entry);
@@ -159,6 +171,7 @@ const Unit* Engine::after_indirect() {
     const JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
     if (slot.pc != pc || slot.tag != c_.jump_tag || slot.block->unit == 0) return nullptr;
     const Unit* const to = units_[slot.block->unit].get();
+    ++c_.stats.jump_inserts;
     c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
     return to;
 }

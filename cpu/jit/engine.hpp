@@ -26,6 +26,9 @@ public:
     u64 retired_now() const override;
     void context_changed() override;
 
+    // --- HartEngine
+    const TranslatorStats* translator_stats() const override { return &c_.stats; }
+
 private:
     // A unit's place in the cache, for finding it by an address in it.
     struct Place {
@@ -43,6 +46,7 @@ private:
     // Runs the unit of the block that was entered, and what it leads to. Exit::Next: go on at s.pc;
     // Exit::Run: with the first instruction of Context::block, which counts as entered.
     Exit run(const Block& block);
+    Exit run_units(const Unit* unit, u64 pc);
     Leave enter(u64 pc, const Unit& unit);
     Exit interpret(u64 pc);
     bool settle(Leave why);

@@ -1,5 +1,6 @@
 // Making units, linking them, and dropping them.
 #include <algorithm>
+#include <chrono>
 
 #include "cpu/jit/emitter.hpp"
 #include "cpu/jit/engine.hpp"
@@ -8,6 +9,22 @@ namespace hartline::jit {
 namespace {
 constexpr u64 kPageMask = kFrameBytes - 1;
 constexpr std::size_t kRoomForUnit = 64 << 10;
+
+// Adds the time that it lived to a sum.
+class Stopwatch {
+public:
+    explicit Stopwatch(u64& sum_ns) : sum_ns_(sum_ns) {}
+    ~Stopwatch() {
+        sum_ns_ +=
+            static_cast<u64>((std::chrono::steady_clock::now() - started_) / std::chrono::nanoseconds(1));
+    }
+    Stopwatch(const Stopwatch&) = delete;
+    Stopwatch& operator=(const Stopwatch&) = delete;
+
+private:
+    u64& sum_ns_;
+    const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
 }  // namespace
 
 const Unit* Engine::unit_at(u64 paddr) const {
@@ -16,6 +33,7 @@ const Unit* Engine::unit_at(u64 paddr) const {
 }
 
 void Engine::translate(Block& block) {
+    const Stopwatch watch(c_.stats.compile_ns);
     const u64 frame = block.paddr & ~kPageMask;
     const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frame));
     const Heat heat = [&](u32 offset) -> u32 {
@@ -23,7 +41,10 @@ void Engine::translate(Block& block) {
         return known == nullptr ? 0 : known->heat;
     };
     const Plan plan = make_plan(page, static_cast<u32>(block.paddr & kPageMask), heat);
-    if (!cache_.has_room(kRoomForUnit)) drop_all();
+    if (!cache_.has_room(kRoomForUnit)) {
+        ++c_.stats.evictions;
+        drop_all();
+    }
     if (plan.segments.empty() || !install(block, plan)) block.entry = block.insns[0].handler;
 }
 
@@ -52,6 +73,9 @@ bool Engine::install(Block& block, const Plan& plan) {
     }
     block.unit = unit->number;
     block.entry = run_unit;
+    ++c_.stats.units;
+    c_.stats.instructions += unit->items.size();
+    c_.stats.host_bytes += made.bytes;
     by_frame_[block.paddr & ~kPageMask].push_back(unit->number);
     places_.push_back({begin, unit.get()});
     units_.push_back(std::move(unit));
@@ -70,6 +94,7 @@ void Engine::drop(u32 number) {
         const u32 to = links_[at].to;
         if (to != 0 && to != number) std::erase(units_[to]->incoming, at);
     }
+    ++c_.stats.dropped;
     dropped_.push_back(std::move(units_[number]));
 }
 
@@ -86,6 +111,7 @@ void Engine::code_changed(u64 frame) {
 void Engine::drop_all() {
     for (const std::unique_ptr<Unit>& unit : units_) {
         if (unit == nullptr) continue;
+        ++c_.stats.dropped;
         if (auto* const block = const_cast<Block*>(known_block(unit->paddr)); block != nullptr) {
             block->unit = 0;
             block->heat = 0;

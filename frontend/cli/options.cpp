@@ -66,8 +66,8 @@ po::options_description report_options() {
     po::options_description options("What is told");
     auto add = options.add_options();
     add("stats", po::bool_switch(),
-        "at the end one line on standard error: instructions= seconds= mips= "
-        "peak_rss_mib= state_hash=");
+        "at the end on standard error: a line with instructions= seconds= mips= peak_rss_mib= state_hash=, and "
+        "two of the translator's");
     add("boot-marker", po::value<std::string>()->value_name("TEXT"),
         "say how long it took when the guest first writes TEXT");
     add("dump-dtb", po::value<std::string>()->value_name("FILE"), "write the device tree and end");

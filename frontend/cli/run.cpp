@@ -9,6 +9,7 @@
 #include "frontend/host/files.hpp"
 #include "frontend/session/session.hpp"
 #include "frontend/session/signature.hpp"
+#include "frontend/session/translator_report.hpp"
 
 namespace hartline {
 namespace {
@@ -57,7 +58,10 @@ int run(const RunConfig& config) {
     if (!config.signature.empty())
         write_signature(config.signature, board.machine().ram(), board.boot().image(),
                         config.signature_granularity);
-    if (config.stats) print_stats(board.machine(), outcome);
+    if (config.stats) {
+        print_stats(board.machine(), outcome);
+        std::fputs(translator_report(board.machine(), outcome.instructions).c_str(), stderr);
+    }
     return outcome.exit_code;
 }
 }  // namespace
