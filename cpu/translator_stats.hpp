@@ -25,7 +25,7 @@ struct TranslatorStats {
     u64 host_bytes = 0;
     u64 compile_ns = 0;
     u64 dropped = 0;    // units: their code was stored to, forgotten, or evicted
-    u64 evictions = 0;  // times that a part of the cache, or all of it, was cleared for want of room
+    u64 evictions = 0;  // times that a part of the cache was cleared for want of room
     u64 linked = 0;     // jumps
     u64 jump_inserts = 0;
     u64 retired = 0;  // instructions, in translated code

@@ -49,7 +49,7 @@ Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
     c_.mxcsr_host = kMxcsrDefault;
     c_.code_base = cache_.base();
     stubs_ = make_stubs(cache_, c_);
-    first_unit_at_ = cache_.used();
+    cache_.begin_parts();
     units_.emplace_back();  // number 0 is none
     reset();
 }
@@ -153,15 +153,15 @@ void Engine::complete_load(const Item& item) {
 }
 
 const Unit* Engine::after_link() {
-    Link& link = links_[c_.leave_detail];
-    c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(link.offset));
-    const u64 frame = units_[link.from]->paddr & ~kPageMask;
-    const Unit* const to = unit_at(frame + static_cast<u64>(link.offset));
+    Link& from = link(c_.leave_detail);
+    c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(from.offset));
+    const u64 frame = units_[c_.leave_detail / kMostLinks]->paddr & ~kPageMask;
+    const Unit* const to = unit_at(frame + static_cast<u64>(from.offset));
     if (to == nullptr) return nullptr;
     ++c_.stats.linked;
-    link.to = to->number;
+    from.to = to->number;
     units_[to->number]->incoming.push_back(c_.leave_detail);
-    cache_.point(link.jump, to->near_entry);
+    cache_.point(from.jump, to->near_entry);
     return to;
 }
 
@@ -183,7 +183,8 @@ u64 Engine::retired_now() const {
 
 const Item& Engine::item_of_site() const {
     const u32 after = static_cast<u32>(c_.site - c_.code_base);
-    const auto above = std::lower_bound(places_.begin(), places_.end(), after,
+    const std::vector<Place>& places = places_[cache_.part_of(after)];
+    const auto above = std::lower_bound(places.begin(), places.end(), after,
                                         [](const Place& place, u32 at) { return place.begin < at; });
     const Unit& unit = *(above - 1)->unit;
     const auto site = std::lower_bound(unit.sites.begin(), unit.sites.end(), after,

@@ -33,7 +33,8 @@ private:
     // A unit's place in the cache, for finding it by an address in it.
     struct Place {
         u32 begin;
-        const Unit* unit;  // null: dropped
+        u32 number;
+        const Unit* unit;  // gone, if units_[number] is another
     };
 
     // How blocks are entered: counting, and by their unit. (engine.cpp)
@@ -60,17 +61,20 @@ private:
     void translate(Block& block);
     bool install(Block& block, const Plan& plan);
     const Unit* unit_at(u64 paddr) const;
+    Link& link(u32 number) { return units_[number / kMostLinks]->links[number % kMostLinks]; }
+    u32 new_number();
     void drop(u32 number);
+    void make_room();
+    void evict(unsigned part);
     void drop_all();
 
     JitContext& c_;
     CodeCache cache_;
     Stubs stubs_;
-    std::size_t first_unit_at_ = 0;               // where units begin in the cache
     std::vector<std::unique_ptr<Unit>> units_;    // by number, from 1 on; null: dropped
     std::vector<std::unique_ptr<Unit>> dropped_;  // one of which may be under way
-    std::vector<Place> places_;                   // by begin
-    std::vector<Link> links_;
+    std::vector<u32> free_numbers_;
+    std::array<std::vector<Place>, CodeCache::kParts> places_;  // by part of the cache, and in it by begin
     std::unordered_map<u64, std::vector<u32>> by_frame_;
     u32 generation_ = 1;
 };

@@ -41,23 +41,24 @@ void Engine::translate(Block& block) {
         return known == nullptr ? 0 : known->heat;
     };
     const Plan plan = make_plan(page, static_cast<u32>(block.paddr & kPageMask), heat);
-    if (!cache_.has_room(kRoomForUnit)) {
-        ++c_.stats.evictions;
-        drop_all();
-    }
+    make_room();
     if (plan.segments.empty() || !install(block, plan)) block.entry = block.insns[0].handler;
 }
 
 bool Engine::install(Block& block, const Plan& plan) {
     const auto begin = static_cast<u32>(cache_.used());
-    Emitter emitter(c_, stubs_, plan, cache_.base() + begin, begin, static_cast<u32>(links_.size()));
+    const u32 number = new_number();
+    Emitter emitter(c_, stubs_, plan, cache_.base() + begin, begin, link_number(number));
     Emitter::Result made;
-    if (!emitter.emit(made) || !cache_.has_room(made.bytes)) return false;
+    if (!emitter.emit(made) || !cache_.has_room(made.bytes) || made.links.size() > kMostLinks) {
+        free_numbers_.push_back(number);
+        return false;
+    }
     emitter.code().copyFlattenedData(cache_.writable(begin), made.bytes);
     cache_.take(made.bytes);
     auto unit = std::make_unique<Unit>();
     unit->paddr = block.paddr;
-    unit->number = static_cast<u32>(units_.size());
+    unit->number = number;
     unit->begin = begin;
     unit->near_entry = made.near_entry;
     unit->far_entry = made.far_entry;
@@ -65,35 +66,39 @@ bool Engine::install(Block& block, const Plan& plan) {
     unit->items = plan.items;
     unit->sites = std::move(made.sites);
     unit->handed = std::move(made.handed);
-    for (Link& link : made.links) {
-        link.from = unit->number;
-        unit->links.push_back(static_cast<u32>(links_.size()));
-        links_.push_back(link);
-        cache_.point(link.jump, link.stub);
-    }
+    unit->links = std::move(made.links);
+    for (const Link& link : unit->links) cache_.point(link.jump, link.stub);
     block.unit = unit->number;
     block.entry = run_unit;
     ++c_.stats.units;
     c_.stats.instructions += unit->items.size();
     c_.stats.host_bytes += made.bytes;
     by_frame_[block.paddr & ~kPageMask].push_back(unit->number);
-    places_.push_back({begin, unit.get()});
-    units_.push_back(std::move(unit));
+    places_[cache_.part()].push_back({begin, number, unit.get()});
+    units_[number] = std::move(unit);
     return true;
+}
+
+u32 Engine::new_number() {
+    if (free_numbers_.empty()) {
+        units_.emplace_back();
+        return static_cast<u32>(units_.size() - 1);
+    }
+    const u32 number = free_numbers_.back();
+    free_numbers_.pop_back();
+    return number;
 }
 
 void Engine::drop(u32 number) {
     Unit& unit = *units_[number];
     for (const u32 at : unit.incoming) {
-        Link& link = links_[at];
-        if (link.to != number) continue;
-        link.to = 0;
-        cache_.point(link.jump, link.stub);
+        Link& from = link(at);
+        from.to = 0;
+        cache_.point(from.jump, from.stub);
     }
-    for (const u32 at : unit.links) {
-        const u32 to = links_[at].to;
-        if (to != 0 && to != number) std::erase(units_[to]->incoming, at);
-    }
+    for (u32 i = 0; i < unit.links.size(); ++i)
+        if (const u32 to = unit.links[i].to; to != 0 && to != number)
+            std::erase(units_[to]->incoming, link_number(number) + i);
     ++c_.stats.dropped;
     dropped_.push_back(std::move(units_[number]));
 }
@@ -108,24 +113,39 @@ void Engine::code_changed(u64 frame) {
     InterpretingEngine::code_changed(frame);
 }
 
-void Engine::drop_all() {
-    for (const std::unique_ptr<Unit>& unit : units_) {
-        if (unit == nullptr) continue;
-        ++c_.stats.dropped;
-        if (auto* const block = const_cast<Block*>(known_block(unit->paddr)); block != nullptr) {
+// No unit is under way.
+void Engine::make_room() {
+    if (cache_.has_room(kRoomForUnit) && (!free_numbers_.empty() || units_.size() <= kMostUnits)) return;
+    const unsigned next = (cache_.part() + 1) % CodeCache::kParts;
+    if (!places_[next].empty()) ++c_.stats.evictions;
+    evict(next);
+    cache_.begin_part(next);
+}
+
+// Drops the units of a part. Numbers are free again only now: until here places_ needs them.
+void Engine::evict(unsigned part) {
+    if (places_[part].empty()) return;
+    for (const Place& place : places_[part]) {
+        free_numbers_.push_back(place.number);
+        const Unit* const unit = units_[place.number].get();
+        if (unit != place.unit) continue;
+        if (Block* const block = known_block(unit->paddr); block != nullptr && block->unit == place.number) {
             block->unit = 0;
             block->heat = 0;
             block->entry = count_entry;
         }
+        const auto frame = by_frame_.find(unit->paddr & ~kPageMask);
+        std::erase(frame->second, place.number);
+        if (frame->second.empty()) by_frame_.erase(frame);
+        drop(place.number);
     }
-    units_.clear();
-    units_.emplace_back();
-    links_.clear();
-    by_frame_.clear();
-    places_.clear();
-    dropped_.clear();
-    cache_.drop_from(first_unit_at_);
+    places_[part].clear();
     context_changed();
+}
+
+void Engine::drop_all() {
+    for (unsigned part = 0; part < CodeCache::kParts; ++part) evict(part);
+    cache_.begin_part(0);
 }
 
 void Engine::forget_code() {

@@ -26,11 +26,11 @@ struct Site {
     u16 item;
 };
 
-// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit.
+// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit. Links are
+// numbered: see link_number().
 struct Link {
     u32 jump = 0;    // where the jump's displacement is, in bytes from the start of the cache
     u32 stub = 0;    // what it points to while it is not linked
-    u32 from = 0;    // unit that it belongs to
     u32 to = 0;      // unit that it is linked to; 0: none
     i32 offset = 0;  // of the target, from the start of the page
 };
@@ -44,6 +44,11 @@ struct Handed {
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
 
+// Of the unit's first link; the others follow.
+inline constexpr u32 kMostLinks = 1 << 10;
+constexpr u32 link_number(u32 unit) { return unit * kMostLinks; }
+inline constexpr u32 kMostUnits = ~u32{0} / kMostLinks;
+
 struct Unit {
     u64 paddr = 0;
     u32 number = 0;
@@ -53,8 +58,8 @@ struct Unit {
     u16 charge = 0;          // what its first segment takes from the budget at once
     std::vector<Item> items;
     std::vector<Site> sites;  // by `after`
-    std::vector<u32> links;   // of its own
-    std::vector<u32> incoming;
+    std::vector<Link> links;  // of its own
+    std::vector<u32> incoming;  // links to it, by number
     std::vector<std::unique_ptr<Handed>> handed;
 };
 }  // namespace hartline::jit
