@@ -27,12 +27,6 @@ bool may_interrupt(const HartState& s, unsigned i) {
 }
 }  // namespace
 
-u64 instructions_until_overflow(const Cpu& cpu) {
-    if (cpu.s.overflow_at == ~u64{0}) return ~u64{0};
-    const u64 now = cpu.engine->retired_now();
-    return cpu.s.overflow_at > now ? cpu.s.overflow_at - now : 0;
-}
-
 void check_overflow(Cpu& cpu) {
     if (cpu.s.overflow_at == ~u64{0}) return;
     const u64 now = cpu.engine->retired_now();

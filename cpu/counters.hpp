@@ -10,7 +10,10 @@ namespace hartline {
 
 // How many more instructions may retire before check_overflow() must be called: it then finds the overflow at
 // the instruction that caused it. ~0: none is due.
-u64 instructions_until_overflow(const Cpu& cpu);
+inline u64 instructions_until_overflow(const HartState& s, u64 retired) {
+    if (s.overflow_at == ~u64{0}) return ~u64{0};
+    return s.overflow_at > retired ? s.overflow_at - retired : 0;
+}
 // Raises LCOFI for the counters that have overflowed by now.
 void check_overflow(Cpu& cpu);
 

@@ -67,7 +67,7 @@ public:
     virtual u64 retired_now() const = 0;
     virtual u32 instruction_bits() const = 0;  // of the current instruction, for mtval
     virtual void stop_after_this() = 0;  // ends run()'s current block and looks at interrupts and the budget
-    virtual void context_changed() = 0;  // translations were flushed: cached jumps are void
+    virtual void context_changed() = 0;  // an address may lead elsewhere: cached jumps are void
     // fence.i where harts run on threads, and stores to code are not noticed: nothing decoded holds any more.
     virtual void code_changed_elsewhere() {}
 };
@@ -85,6 +85,7 @@ struct Cpu {
     // Contexts of the TLB for data (MPRV applied) and for fetch: see update_regimes().
     u64 data_context = 0, fetch_context = 0;
     Regime data_regime, fetch_regime;
+    bool contexts_stale = false;  // update_regimes() is due before the next block
     Tlb tlb;
     pmp::Open open;  // derived from the PMP registers: where S and U mode meet no restriction
     HartPort& port;
@@ -123,7 +124,8 @@ bool take_interrupt(Cpu& cpu);
 bool interrupt_deliverable(const Cpu& cpu);
 bool interrupt_wakes(const Cpu& cpu);  // pending and enabled in mie, whatever the global enables: ends WFI
 u64 mip(const Cpu& cpu);
-// Recomputes the data and fetch regimes from mstatus, satp, privilege, menvcfg; tells the engine.
+// Recomputes the data and fetch regimes from mstatus, satp, privilege, menvcfg; to be called after fences
+// too. Tells the engine of jumps that are void.
 void update_regimes(Cpu& cpu);
 void set_privilege(Cpu& cpu,
                    Privilege privilege);  // counts what Sscofpmf filters by mode; updates the regimes

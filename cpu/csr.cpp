@@ -147,8 +147,9 @@ void fcsr(Cpu& cpu, const Row& row, unsigned number, u64 value, u64 mask) {
 void status(Cpu& cpu, const Row& row, unsigned, u64 value, u64) {
     u64 next = merge(cpu.s.mstatus, row.writable, value);
     if ((next & mstatus::kMpp) == u64{2} << mstatus::kMppShift) next &= ~mstatus::kMpp;
+    const u64 changed = cpu.s.mstatus ^ next;
     cpu.s.mstatus = next;
-    update_regimes(cpu);
+    if ((changed & mstatus::kOfRegimes) != 0) update_regimes(cpu);
 }
 void sie(Cpu& cpu, const Row& row, unsigned, u64 value, u64) {
     cpu.s.mie = merge(cpu.s.mie, row.writable & cpu.s.mideleg, value);
@@ -261,7 +262,8 @@ const Row* find(unsigned number) {
 }
 
 u64 visible(const Cpu& cpu, const Row& row, unsigned number) {
-    return row.read(cpu, row, number) & row.readable;
+    // Most are plain, and the comparison is cheaper than the call.
+    return (row.read == read::plain ? cpu.s.*row.state : row.read(cpu, row, number)) & row.readable;
 }
 
 // --- Instructions. unpriv, "Zicsr"

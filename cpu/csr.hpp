@@ -14,6 +14,7 @@ inline constexpr unsigned kMppShift = 11, kFsShift = 13;
 inline constexpr u64 kMpp = 3 << kMppShift, kFs = 3 << kFsShift;
 inline constexpr u64 kMprv = 1 << 17, kSum = 1 << 18, kMxr = 1 << 19, kTvm = 1 << 20, kTw = 1 << 21,
                      kTsr = 1 << 22;
+inline constexpr u64 kOfRegimes = kMpp | kMprv | kSum | kMxr;  // what update_regimes() looks at
 inline constexpr u64 kUxl64 = u64{2} << 32, kSxl64 = u64{2} << 34, kSd = u64{1} << 63;
 // The fields that sstatus shows and sets.
 inline constexpr u64 kSstatus = kSie | kSpie | kSpp | kFs | kSum | kMxr;

@@ -23,7 +23,7 @@ std::vector<std::string> isa_extensions(const HartConfig& config) {
         "zabha",  "zacas",  "zalrsc", "zawrs",    "zfa",       "zfh",         "zfhmin", "zca",    "zcb",
         "zcd",    "zcmop",  "zba",    "zbb",      "zbc",       "zbs",         "zkt"};
     if (config.pmp_entries != 0) names.emplace_back("smepmp");
-    for (const char* name : {"sscofpmf", "sstc", "svade", "svadu", "svinval", "svnapot", "svpbmt"})
+    for (const char* name : {"sscofpmf", "sstc", "svade", "svadu", "svinval", "svnapot", "svpbmt", "svvptc"})
         if (config.svadu || std::string_view(name) != "svadu") names.emplace_back(name);
     return names;
 }

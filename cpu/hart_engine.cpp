@@ -7,11 +7,13 @@
 
 namespace hartline {
 
+// Between blocks, when the count of the state is exact.
+u64 HartEngine::done() const { return r_.cpu.s.retired - started_ + stalls_; }
+
 void HartEngine::set_limit() {
-    const u64 until_overflow = instructions_until_overflow(r_.cpu);
-    const u64 retired = r_.cpu.s.retired;
-    const u64 left = budget_ - std::min(budget_, retired - started_ + stalls_);
-    r_.limit = retired + std::min(left, until_overflow);
+    const HartState& s = r_.cpu.s;
+    const u64 left = budget_ - std::min(budget_, done());
+    r_.limit = s.retired + std::min(left, instructions_until_overflow(s, s.retired));
 }
 
 u64 HartEngine::run(u64 budget) {
@@ -22,7 +24,7 @@ u64 HartEngine::run(u64 budget) {
     r_.cpu.gave_way = false;
     running_ = true;
     if (timer_due_.exchange(false)) update_timer(r_.cpu);
-    while (progress() < budget_ && !r_.cpu.gave_way) {
+    while (done() < budget_ && !r_.cpu.gave_way) {
         if (s.waiting) {
             if (!interrupt_wakes(r_.cpu)) break;
             s.waiting = false;
@@ -31,23 +33,25 @@ u64 HartEngine::run(u64 budget) {
             forget_code_ = false;
             forget_code();
         }
-        enter_interrupt();
+        if (r_.cpu.contexts_stale) update_regimes(r_.cpu);
+        if (interrupt_wakes(r_.cpu)) enter_interrupt();
         set_limit();
         r_.leave = false;
         entry_ = s.pc;
         if (advance()) enter_trap();
-        check_overflow(r_.cpu);
+        if (s.retired >= s.overflow_at) check_overflow(r_.cpu);
     }
     running_ = false;
-    return progress();
+    return done();
 }
 
 bool HartEngine::go_on(bool trapped) {
     HartState& s = r_.cpu.s;
     if (trapped) enter_trap();
-    check_overflow(r_.cpu);
-    if (s.retired - started_ + stalls_ >= budget_ || r_.cpu.gave_way || s.waiting || forget_code_) return false;
-    enter_interrupt();
+    if (s.retired >= s.overflow_at) check_overflow(r_.cpu);
+    if (done() >= budget_ || r_.cpu.gave_way || s.waiting || forget_code_) return false;
+    if (r_.cpu.contexts_stale) update_regimes(r_.cpu);
+    if (interrupt_wakes(r_.cpu)) enter_interrupt();
     set_limit();
     r_.leave = false;
     entry_ = s.pc;

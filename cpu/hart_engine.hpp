@@ -59,6 +59,7 @@ protected:
     virtual void forget_code() = 0;  // drops whatever was made of instructions
 
 private:
+    u64 done() const;
     void set_limit();
     void enter_interrupt();
     void enter_trap();

@@ -58,8 +58,17 @@ private:
 
 Translation translate_page(Cpu& cpu, const Regime& regime, u64 vaddr, Access access) {
     if (!regime.translates()) return {.paddr = vaddr};
-    PageTables tables(cpu);
-    return walk(regime, vaddr, access, tables);
+    PageTables memory(cpu);
+    TableAt at = cpu.tlb.tables().find(regime.satp, vaddr);
+    const Translation to = walk_from(at, regime, vaddr, access, memory);
+    if (to.fault == Fault::None) cpu.tlb.tables().keep(regime.satp, vaddr, at);
+    return to;
+}
+
+void fill(Cpu& cpu, u64 vaddr, Access access, u64 context, const Translation& to, const u8* host) {
+    if (cpu.tlb.fill(access, vaddr, context, to, host)) return;
+    cpu.contexts_stale = true;
+    cpu.engine->stop_after_this();
 }
 
 // Keeps a translation, where RAM is behind it and nobody needs to see each access.
@@ -71,12 +80,12 @@ void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     const u64 frame = cpu.ram.frame_of(to.paddr);
     if (access != Access::Store) {
         const u8* const host = cpu.ram.for_read(frame);
-        cpu.tlb.fill(access, vaddr, context, to, host);
+        fill(cpu, vaddr, access, context, to, host);
         return;
     }
     const u8* const host = cpu.ram.for_write(frame);
     if ((cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) == 0)
-        cpu.tlb.fill(access, vaddr, context, to, host);
+        fill(cpu, vaddr, access, context, to, host);
 }
 
 // One piece of an access: it lies within a page.
@@ -95,6 +104,10 @@ bool load_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
     return std::has_single_bit(bytes) && paddr % bytes == 0 && cpu.port.read(paddr, bytes, value);
 }
 
+void stored(Cpu& cpu, u64 frame, u64 paddr, unsigned bytes) {
+    if ((cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) != 0) cpu.port.stored_to_marked(paddr, bytes);
+}
+
 bool store_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64 value) {
     if (cpu.ram.contains(paddr, bytes)) {
         const u64 frame = cpu.ram.frame_of(paddr);
@@ -109,8 +122,7 @@ bool store_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64 value) {
             case 8: __atomic_store_n(reinterpret_cast<u64*>(host), value, __ATOMIC_RELAXED); break;
             default: std::memcpy(host, &value, bytes);
         }
-        if ((cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) != 0)
-            cpu.port.stored_to_marked(paddr, bytes);
+        stored(cpu, frame, paddr, bytes);
         return true;
     }
     return std::has_single_bit(bytes) && paddr % bytes == 0 && cpu.port.write(paddr, bytes, value);
@@ -253,7 +265,10 @@ Outcome cbo_zero(Cpu& cpu, const Operands& o) {
     u64 paddr = 0;
     if (!translate(cpu, block, kBlockBytes, Access::Store, paddr)) return cpu.trap(cpu.pending.cause, vaddr);
     if (!cpu.ram.contains(paddr, kBlockBytes)) return cpu.trap(Cause::StoreAccess, vaddr);
-    for (u64 at = 0; at < kBlockBytes; at += 8) store_piece(cpu, paddr + at, 8, 0);
+    const u64 frame = cpu.ram.frame_of(paddr);
+    auto* const host = reinterpret_cast<u64*>(cpu.ram.for_write(frame) + paddr % kFrameBytes);
+    for (u64 i = 0; i < kBlockBytes / 8; ++i) __atomic_store_n(host + i, 0, __ATOMIC_RELAXED);
+    stored(cpu, frame, paddr, kBlockBytes);
     if (cpu.notes != nullptr) cpu.notes->memory.add({.vaddr = block, .bytes = kBlockBytes, .store = true});
     return Outcome::Done;
 }

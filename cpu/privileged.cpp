@@ -33,7 +33,7 @@ Outcome fence(Cpu& cpu, const Operands& o) {
         cpu.tlb.flush_address(vaddr);
     else
         cpu.tlb.flush_address_asid(vaddr, asid);
-    cpu.engine->context_changed();
+    update_regimes(cpu);
     return Outcome::Done;
 }
 

@@ -119,11 +119,10 @@ void update_regimes(Cpu& cpu) {
     cpu.data_regime = regime_of(s, modified ? mpp : s.privilege);
     cpu.data_regime.sum = (s.mstatus & mstatus::kSum) != 0;
     cpu.data_regime.mxr = (s.mstatus & mstatus::kMxr) != 0;
-    const bool resident = cpu.tlb.resident(cpu.fetch_regime) && cpu.tlb.resident(cpu.data_regime);
     cpu.fetch_context = cpu.tlb.context(cpu.fetch_regime);
     cpu.data_context = cpu.tlb.context(cpu.data_regime);
-    // A new address space may have taken over the contexts of an old one, by which jumps are remembered.
-    if (!resident) cpu.engine->context_changed();
+    cpu.contexts_stale = false;
+    if (cpu.tlb.take_fetches_void()) cpu.engine->context_changed();
 }
 
 void set_privilege(Cpu& cpu, Privilege privilege) {

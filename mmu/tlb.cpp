@@ -1,32 +1,87 @@
 // Filling and flushing the TLB.
 #include "mmu/tlb.hpp"
 
+#include <algorithm>
+#include <bit>
+#include <utility>
+
 namespace hartline {
 namespace {
-constexpr unsigned kMegapageShift = 21;
-// Pieces of 2 MiB pages and of 64 KiB (Svnapot) ranges are found by the 2 MiB range that holds them.
-u64 filter_bit(u64 vaddr) {
-    const u64 range = vaddr >> kMegapageShift;
-    return u64{1} << ((range ^ (range >> 6) ^ (range >> 12)) % 64);
-}
+constexpr unsigned kMegapageShift = 21, kSatpModeShift = 60;
+constexpr unsigned kSuperpageShifts[] = {kMegapageShift, 30, 39, 48};
+// Pieces of 2 MiB pages and of 64 KiB (Svnapot) ranges are found by the 2 MiB range that holds them, those of
+// larger pages by their own; in one filter, perhaps with small pages.
+u64 range_of(u64 vaddr, unsigned shift) { return (vaddr >> shift) + u64{shift} * 0x155; }
 bool same_page(u64 a, u64 b, unsigned shift) { return ((a ^ b) >> shift) == 0; }
 }  // namespace
 
-Tlb::Tlb() { flush_all(); }
+Tlb::Tlb() {
+    for (Kind& kind : kinds_) kind.tags.fill(kInvalid);
+}
+
+// --- Address spaces
+
+// Does the regime have the context that is common to all spaces? They are those of one depth of tables.
+bool Tlb::common(const Regime& regime) {
+    if (common_off_ || regime.privilege != Privilege::Supervisor || regime.sum) return false;
+    const u64 mode = regime.satp >> kSatpModeShift;
+    if (mode != common_mode_) {
+        drop_space(kCommon);
+        common_mode_ = mode;
+    }
+    return true;
+}
+
+void Tlb::drop_space(unsigned slot) {
+    change_entries(slot, [](u64, const Meta&) { return kInvalid; });
+    fetches_void_ |= spaces_[slot].fetched;
+}
 
 unsigned Tlb::slot_of(u64 satp) {
-    if (spaces_[last_slot_].used && spaces_[last_slot_].satp == satp) return last_slot_;
-    for (unsigned slot = 1; slot < kSpaces; ++slot)
-        if (spaces_[slot].used && spaces_[slot].satp == satp) return last_slot_ = slot;
-    const unsigned slot = next_space_;
-    next_space_ = next_space_ + 1 == kSpaces ? 1 : next_space_ + 1;
-    if (spaces_[slot].used) drop_if([slot](u64 tag, const Meta&) { return slot_of_tag(tag) == slot; });
-    spaces_[slot] = {satp, true};
-    return last_slot_ = slot;
+    const auto holds = [&](unsigned slot) { return spaces_[slot].used && spaces_[slot].satp == satp; };
+    if (holds(last_slot_)) return last_slot_;
+    for (unsigned slot = kFirstSpace; slot < kSpaces; ++slot)
+        if (holds(slot)) return last_slot_ = slot;
+    last_slot_ = free_slot();
+    spaces_[last_slot_].satp = satp;
+    spaces_[last_slot_].used = true;
+    return last_slot_;
+}
+
+// One with no entries, best one by which no jumps are remembered: else all of them are void.
+unsigned Tlb::free_slot() {
+    const auto find = [&](auto wanted) {
+        for (unsigned i = 0; i < kSpaces - kFirstSpace; ++i) {
+            const unsigned slot = kFirstSpace + (next_space_ - kFirstSpace + i) % (kSpaces - kFirstSpace);
+            if (wanted(spaces_[slot])) return slot;
+        }
+        return 0u;
+    };
+    unsigned slot = find([](const Space& space) { return !space.used && !space.fetched; });
+    if (slot == 0) slot = find([](const Space& space) { return !space.fetched; });
+    if (slot == 0) slot = next_space_;
+    next_space_ = slot + 1 == kSpaces ? kFirstSpace : slot + 1;
+    drop_space(slot);
+    spaces_[slot] = {};
+    return slot;
+}
+
+// Gives a space other contexts, as jumps are remembered by those it has.
+void Tlb::move_space(unsigned from) {
+    const Space space = spaces_[from];
+    spaces_[from].used = false;
+    const unsigned to = free_slot();
+    spaces_[to] = {.satp = space.satp, .used = true};
+    change_entries(from, [&](u64 tag, const Meta&) { return tag ^ context_of(from, 0) ^ context_of(to, 0); });
+    if (to == from) return;
+    for (unsigned kind = 0; kind < kKinds; ++kind)
+        for (unsigned word = 0; word < kWords; ++word)
+            groups_[to][kind][word] |= std::exchange(groups_[from][kind][word], 0);
 }
 
 u64 Tlb::context(const Regime& regime) {
-    const unsigned slot = regime.translates() ? slot_of(regime.satp) : 0;
+    unsigned slot = kUntranslated;
+    if (regime.translates()) slot = common(regime) ? kCommon : slot_of(regime.satp);
     unsigned mode = 0;
     if (regime.privilege == Privilege::Machine)
         mode = 7;
@@ -34,20 +89,36 @@ u64 Tlb::context(const Regime& regime) {
         mode = 2 + (regime.sum ? 2 : 0) + (regime.mxr ? 1 : 0);
     else
         mode = regime.mxr ? 1 : 0;
-    return u64{slot * kModes + mode} << 4;
+    return context_of(slot, mode);
 }
 
-void Tlb::fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page) {
+// --- Entries
+
+bool Tlb::fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page) {
+    const unsigned slot = slot_of_tag(context);
+    if (slot == kCommon && !to.global) {
+        common_off_ = true;
+        return false;
+    }
     Kind& kind = this->kind(access);
     const u64 page = vaddr & ~(kFrameBytes - 1);
     const u64 at = index(vaddr);
+    const u64 frame = to.paddr >> kFrameShift;
     kind.tags[at] = page | context;
     kind.addends[at] = reinterpret_cast<u64>(host_page) - page;
-    kind.meta[at] = {to.paddr >> kFrameShift, to.page_shift, to.global};
-    if (to.page_shift > kMegapageShift)
-        gigapages_ = true;
-    else if (to.page_shift > kFrameShift)
-        superpages_ |= filter_bit(vaddr);
+    kind.meta[at] = {.frame = frame & ((u64{1} << 48) - 1), .page_shift = to.page_shift, .global = to.global};
+    groups_[slot][static_cast<unsigned>(access)][at / kGroup / 64] |= u64{1} << at / kGroup % 64;
+    frames_.add(frame);
+    if (to.page_shift > kFrameShift) {
+        const unsigned shift = std::max<unsigned>(to.page_shift, kMegapageShift);
+        superpage_shifts_ |= u64{1} << shift;
+        superpages_.add(range_of(vaddr, shift));
+    }
+    if (access == Access::Fetch) {
+        note_fetched(vaddr, to.page_shift);
+        spaces_[slot].fetched = true;
+    }
+    return true;
 }
 
 template <class Match>
@@ -57,43 +128,121 @@ void Tlb::drop_if(Match match) {
             if (kind.tags[i] != kInvalid && match(kind.tags[i], kind.meta[i])) kind.tags[i] = kInvalid;
 }
 
+// Gives each entry of a space, of one kind, the tag that `change` says.
+template <class Change>
+void Tlb::change_kind(unsigned slot, Access access, Change change) {
+    Kind& kind = this->kind(access);
+    for (unsigned word = 0; word < kWords; ++word) {
+        u64& groups = groups_[slot][static_cast<unsigned>(access)][word];
+        for (u64 left = groups; left != 0; left &= left - 1) {
+            const unsigned first = (word * 64 + static_cast<unsigned>(std::countr_zero(left))) * kGroup;
+            bool some = false;
+            for (unsigned i = first; i < first + kGroup; ++i) {
+                u64& tag = kind.tags[i];
+                if (tag == kInvalid || slot_of_tag(tag) != slot) continue;
+                tag = change(tag, kind.meta[i]);
+                some |= tag != kInvalid;
+            }
+            if (!some) groups &= ~(left & -left);
+        }
+    }
+}
+template <class Change>
+void Tlb::change_entries(unsigned slot, Change change) {
+    for (const Access access : {Access::Load, Access::Store, Access::Fetch})
+        change_kind(slot, access, change);
+}
+
+// --- Fences
+
 void Tlb::flush_all() {
-    for (Kind& kind : kinds_) kind.tags.fill(kInvalid);
-    superpages_ = 0;
-    gigapages_ = false;
+    for (unsigned slot = 0; slot < kSpaces; ++slot) drop_space(slot);
+    if (superpage_shifts_ != 0) superpages_.clear();
+    superpage_shifts_ = 0;
+    tables_.forget();
 }
 
 void Tlb::flush_asid(u64 asid) {
-    drop_if([&](u64 tag, const Meta& m) { return !m.global && has_asid(tag, asid); });
+    tables_.forget();
+    for (unsigned slot = kFirstSpace; slot < kSpaces; ++slot) {
+        if (!has_asid(slot, asid)) continue;
+        change_entries(slot, [](u64 tag, const Meta& m) { return m.global ? tag : kInvalid; });
+        if (spaces_[slot].fetched) move_space(slot);
+    }
 }
 
 void Tlb::flush_address(u64 vaddr) {
+    tables_.forget(vaddr);
     for (Kind& kind : kinds_) {
         u64& tag = kind.tags[index(vaddr)];
         if (same_page(tag, vaddr, kFrameShift)) tag = kInvalid;
     }
     flush_superpages(vaddr, true, 0);
+    void_fetches(vaddr);
 }
 
 void Tlb::flush_address_asid(u64 vaddr, u64 asid) {
+    tables_.forget(vaddr);
     for (Kind& kind : kinds_) {
         const u64 at = index(vaddr);
         u64& tag = kind.tags[at];
-        if (same_page(tag, vaddr, kFrameShift) && !kind.meta[at].global && has_asid(tag, asid))
+        if (same_page(tag, vaddr, kFrameShift) && !kind.meta[at].global && has_asid(slot_of_tag(tag), asid))
             tag = kInvalid;
     }
     flush_superpages(vaddr, false, asid);
+    void_fetches(vaddr);
+}
+
+template <class Wanted>
+bool Tlb::any_superpage(u64 vaddr, Wanted wanted) const {
+    if (superpage_shifts_ == 0) return false;
+    return std::ranges::any_of(kSuperpageShifts, [&](unsigned shift) {
+        return bit(superpage_shifts_, shift) != 0 && wanted(range_of(vaddr, shift));
+    });
+}
+
+void Tlb::note_fetched(u64 vaddr, unsigned page_shift) {
+    fetched_.add(vaddr >> kFrameShift);
+    if (page_shift > kFrameShift) fetched_.add(range_of(vaddr, std::max(page_shift, kMegapageShift)));
+}
+
+void Tlb::void_fetches(u64 vaddr) {
+    const auto fetched = [&](u64 number) { return fetched_.may_hold(number); };
+    fetches_void_ |= fetched(vaddr >> kFrameShift) || any_superpage(vaddr, fetched);
 }
 
 void Tlb::flush_superpages(u64 vaddr, bool any_space, u64 asid) {
-    if (!gigapages_ && (superpages_ & filter_bit(vaddr)) == 0) return;
+    if (!any_superpage(vaddr, [&](u64 range) { return superpages_.may_hold(range); })) return;
     drop_if([&](u64 tag, const Meta& m) {
         return m.page_shift > kFrameShift && same_page(tag, vaddr, m.page_shift) &&
-               (any_space || (!m.global && has_asid(tag, asid)));
+               (any_space || (!m.global && has_asid(slot_of_tag(tag), asid)));
     });
 }
 
 void Tlb::flush_frame(u64 paddr) {
-    drop_if([&](u64, const Meta& m) { return m.frame == paddr >> kFrameShift; });
+    const u64 frame = paddr >> kFrameShift;
+    if (!frames_.may_hold(frame)) return;
+    frames_.clear();
+    drop_if([&](u64, const Meta& m) {
+        if (m.frame == frame) return true;
+        frames_.add(m.frame);
+        return false;
+    });
+}
+
+// Jumps are remembered anew by what the TLB holds, and by what it will.
+bool Tlb::take_fetches_void() {
+    if (!fetches_void_) return false;
+    fetches_void_ = false;
+    fetched_.clear();
+    for (unsigned slot = 0; slot < kSpaces; ++slot) {
+        spaces_[slot].fetched = false;
+        change_kind(slot, Access::Fetch, [&](u64 tag, const Meta& m) {
+            note_fetched(tag, m.page_shift);
+            spaces_[slot].fetched = true;
+            return tag;
+        });
+    }
+    return true;
 }
 }  // namespace hartline

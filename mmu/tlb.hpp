@@ -3,14 +3,19 @@
 // A tag is the page's virtual address with a context number in bits 4..11, and bits 0..3 clear. An access
 // compares its address (the page bits, and the low bits that natural alignment wants zero) with the tag, so
 // one compare checks page, context and alignment together; what does not match takes the slow path. A context
-// is a pair of an address space (a value of satp, or none) and a mode (what privilege, SUM and MXR let
-// through). Contexts stay resident side by side, so a switch of process or privilege drops nothing.
+// is a pair of an address space and a mode (what privilege, SUM and MXR let through). Contexts stay resident
+// side by side, so a switch of process or privilege drops nothing.
+//
+// An address space is a value of satp, or none, or what all have in common: S-mode without SUM meets no page
+// of a user, and a kernel's own pages are global, which is to say the same in every address space. So that
+// mode has one context for all spaces, until it meets a page that is not global.
+//
+// Engines remember where jumps lead, by virtual address and context. The TLB tells when that is void.
 #pragma once
-#include <algorithm>
 #include <array>
-#include <memory>
 
-#include "mmu/translation.hpp"
+#include "mmu/filter.hpp"
+#include "mmu/table_cache.hpp"
 
 namespace hartline {
 
@@ -35,16 +40,15 @@ public:
     u64 addend(Access access, u64 vaddr) const { return kind(access).addends[index(vaddr)]; }
     // The frame number (physical address / 4 KiB) behind the entry that serves vaddr.
     u64 frame(Access access, u64 vaddr) const { return kind(access).meta[index(vaddr)].frame; }
-    // The context bits (already in place) of a regime; makes the regime's address space resident.
+    // The context bits (already in place) of a regime; makes the regime's address space resident, perhaps in
+    // the place of another. Asked for anew after flush_asid() and where fill() says so.
     u64 context(const Regime& regime);
-    // Does the regime's address space have its contexts? If not, context() may give it those of another.
-    bool resident(const Regime& regime) const {
-        if (!regime.translates()) return true;
-        const auto holds = [&](const Space& space) { return space.used && space.satp == regime.satp; };
-        return holds(spaces_[last_slot_]) || std::any_of(spaces_.begin(), spaces_.end(), holds);
-    }
 
-    void fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page);
+    // false: not kept, as the context is common to all spaces and the page is not. Contexts are to be asked
+    // for anew then: there is no common one any more.
+    bool fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page);
+
+    TableCache& tables() { return tables_; }
 
     // sfence.vma / sinval.vma: by address (its leaf, of whatever size) and by ASID, each optional.
     void flush_all();
@@ -53,41 +57,65 @@ public:
     void flush_address_asid(u64 vaddr, u64 asid);  // keeps global mappings
     // A frame of RAM changed its host address or must not be written unseen.
     void flush_frame(u64 paddr);
+    // Since this was last asked: may an address, in a context by which it was fetched from, lead elsewhere
+    // now? Where an entry only gave way to another, it does not.
+    bool take_fetches_void();
 
 private:
     struct Meta {  // of an entry, for flushing
-        u64 frame = 0;
-        u8 page_shift = 0;
-        bool global = false;
+        u64 frame : 48, page_shift : 8, global : 1;
     };
     struct Kind {
         std::array<u64, kEntries> tags, addends;
         std::array<Meta, kEntries> meta;
     };
-    static constexpr unsigned kSpaces = 32;  // slot 0: no translation
-    static constexpr unsigned kModes = 8;
+    static constexpr unsigned kKinds = 3, kModes = 8, kSpaces = 32;
+    static constexpr unsigned kUntranslated = 0, kCommon = 1, kFirstSpace = 2;
     struct Space {
         u64 satp = 0;
         bool used = false;
+        bool fetched = false;  // jumps may be remembered by its contexts, be it used or not
     };
+    // Entries are dropped a space at a time by groups, of which each space knows those it may be in.
+    static constexpr unsigned kGroup = 8, kGroups = kEntries / kGroup, kWords = (kGroups + 63) / 64;
+    using Groups = std::array<std::array<u64, kWords>, kKinds>;
+
     Kind& kind(Access access) { return kinds_[static_cast<unsigned>(access)]; }
     const Kind& kind(Access access) const { return kinds_[static_cast<unsigned>(access)]; }
     template <class Match>
     void drop_if(Match match);
+    template <class Change>
+    void change_kind(unsigned slot, Access access, Change change);
+    template <class Change>
+    void change_entries(unsigned slot, Change change);
+    bool common(const Regime& regime);
+    void drop_space(unsigned slot);
     unsigned slot_of(u64 satp);
+    unsigned free_slot();
+    void move_space(unsigned from);
+    static constexpr u64 context_of(unsigned slot, unsigned mode) { return u64{slot * kModes + mode} << 4; }
     static unsigned slot_of_tag(u64 tag) { return static_cast<unsigned>(tag >> 4) / kModes % kSpaces; }
-    bool has_asid(u64 tag, u64 asid) const {
-        const unsigned slot = slot_of_tag(tag);
-        return slot != 0 && (spaces_[slot].satp >> 44 & 0xffff) == asid;
+    bool has_asid(unsigned slot, u64 asid) const {
+        return slot >= kFirstSpace && spaces_[slot].used && (spaces_[slot].satp >> 44 & 0xffff) == asid;
     }
+    template <class Wanted>
+    bool any_superpage(u64 vaddr, Wanted wanted) const;
+    void note_fetched(u64 vaddr, unsigned page_shift);
+    void void_fetches(u64 vaddr);
     void flush_superpages(u64 vaddr, bool any_space, u64 asid);
 
-    std::array<Kind, 3> kinds_;
+    std::array<Kind, kKinds> kinds_;
+    TableCache tables_;
     std::array<Space, kSpaces> spaces_{};
-    unsigned next_space_ = 1;
-    unsigned last_slot_ = 0;
-    u64 superpages_ =
-        0;  // a filter: bit h is set when pieces of a superpage whose range hashes to h are held
-    bool gigapages_ = false;
+    std::array<Groups, kSpaces> groups_{};
+    unsigned next_space_ = kFirstSpace;
+    unsigned last_slot_ = kFirstSpace;
+    bool common_off_ = false;
+    u64 common_mode_ = 0;  // satp.MODE of the spaces that have it
+    bool fetches_void_ = false;
+    Filter<1 << 14> fetched_;  // pages by which jumps may be remembered, and the superpages that they are of
+    Filter<1 << 14> superpages_;  // ranges of which pieces may be held
+    u64 superpage_shifts_ = 0;    // a bit for each size that may be held
+    Filter<1 << 15> frames_;      // that may be held
 };
 }  // namespace hartline

@@ -30,7 +30,18 @@ bool Emitter::is_sum(const IrBlock& ir, u32 id) const {
 // The first byte's page chooses the entry and the last byte's page must be what it is for, so that misaligned
 // accesses within a page hit.
 x86::Mem Emitter::probe(const Access& access, hartline::Access kind, const asmjit::Label& miss) {
-    const Gp index = access.base.id() == x86::rcx.id() ? x86::rax : x86::rcx;
+    const Gp index = index_of(access);
+    probe_into(index, access, kind, miss);
+    return x86::ptr(access.base, index, 0, access.offset, access.bytes);
+}
+
+x86::Gp Emitter::index_of(const Access& access) {
+    return access.base.id() == x86::rcx.id() ? x86::rax : x86::rcx;
+}
+
+// The page's addend into `addend`.
+void Emitter::probe_into(Gp addend, const Access& access, hartline::Access kind, const asmjit::Label& miss) {
+    const Gp index = index_of(access);
     const i32 last = access.offset + static_cast<i32>(access.bytes) - 1;
     a.lea(x86::rdx, x86::ptr(access.base, last));
     if (access.bytes == 1) {
@@ -45,8 +56,7 @@ x86::Mem Emitter::probe(const Access& access, hartline::Access kind, const asmji
     a.or_(x86::rdx, cell_of(&c_.cpu.data_context));
     a.cmp(x86::rdx, x86::ptr(kContext, index, 3, displacement(c_, c_.cpu.tlb.tags(kind)), 8));
     a.jne(miss);
-    a.mov(index, x86::ptr(kContext, index, 3, displacement(c_, c_.cpu.tlb.addends(kind)), 8));
-    return x86::ptr(access.base, index, 0, access.offset, access.bytes);
+    a.mov(addend, x86::ptr(kContext, index, 3, displacement(c_, c_.cpu.tlb.addends(kind)), 8));
 }
 
 void Emitter::address_into_rax(const Access& access) {
@@ -81,25 +91,36 @@ void Emitter::load_from_rax(Gp d, const IrInst& inst) {
     }
 }
 
+// In a group's copy, and behind a miss.
+void Emitter::call_load(Gp d, const Access& access, const IrInst& inst) {
+    address_into_rax(access);
+    a.call(stubs_.load[static_cast<u32>(std::countr_zero(access.bytes))]);
+    note_site(static_cast<u32>(a.offset()));
+    after_slow();
+    load_from_rax(d, inst);
+}
+
 void Emitter::load(const IrBlock& ir, u32 id) {
     const IrInst inst = ir[id];
     const bool sum = is_sum(ir, inst.a);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
-    const asmjit::Label miss = a.newLabel(), back = a.newLabel();
-    const x86::Mem from = probe(access, hartline::Access::Load, miss);
+    const asmjit::Label miss = group_ && !copying_ ? group_->copies[item_ - group_->first] : a.newLabel();
+    const x86::Mem from = copying_ ? x86::Mem() : locate(access, hartline::Access::Load, miss);
     if (sum) used(ir[inst.a].a);
     used(inst.a);
     const Gp d = destination(ir, id);
-    load_from_memory(d, from, inst.is_signed);
-    a.bind(back);
+    if (copying_) {
+        call_load(d, access, inst);
+    } else {
+        load_from_memory(d, from, inst.is_signed);
+    }
     result(id, d);
+    if (copying_ || group_) return;
+    const asmjit::Label back = a.newLabel();
+    a.bind(back);
     cold(
         [this, access, d, back, inst] {
-            address_into_rax(access);
-            a.call(stubs_.load[static_cast<u32>(std::countr_zero(access.bytes))]);
-            note_site(static_cast<u32>(a.offset()));
-            after_slow();
-            load_from_rax(d, inst);
+            call_load(d, access, inst);
             a.jmp(back);
         },
         miss);
@@ -126,21 +147,30 @@ void Emitter::store(const IrBlock& ir, u32 id) {
     if (v.temporary) failed_ = true;  // no row stores what it computed
     const bool sum = is_sum(ir, inst.a);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
-    const asmjit::Label miss = a.newLabel(), back = a.newLabel();
-    store_value(probe(access, hartline::Access::Store, miss), v);
-    a.bind(back);
+    const asmjit::Label miss = group_ && !copying_ ? group_->copies[item_ - group_->first] : a.newLabel();
+    if (copying_)
+        call_store(access, v);
+    else
+        store_value(locate(access, hartline::Access::Store, miss), v);
     if (sum) used(ir[inst.a].a);
     used(inst.a);
     used(inst.b);
+    if (copying_ || group_) return;
+    const asmjit::Label back = a.newLabel();
+    a.bind(back);
     cold(
         [this, access, v, back] {
-            address_into_rax(access);
-            move_to(x86::rcx, v);
-            a.call(stubs_.store[static_cast<u32>(std::countr_zero(access.bytes))]);
-            note_site(static_cast<u32>(a.offset()));
-            after_slow();
+            call_store(access, v);
             a.jmp(back);
         },
         miss);
+}
+
+void Emitter::call_store(const Access& access, const Value& v) {
+    address_into_rax(access);
+    move_to(x86::rcx, v);
+    a.call(stubs_.store[static_cast<u32>(std::countr_zero(access.bytes))]);
+    note_site(static_cast<u32>(a.offset()));
+    after_slow();
 }
 }  // namespace hartline::jit

@@ -33,9 +33,13 @@ bool Emitter::emit(Result& result) {
     fp_state_ = std::any_of(plan_.items.begin(), plan_.items.end(), [](const Item& item) {
         return is_floating_point(row(item.decoded.op).extension);
     });
+    find_targets();
     entry();
     for (const Segment& segment : plan_.segments) {
-        for (u32 i = segment.first; i < segment.first + segment.count; ++i) item(i);
+        for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
+            item(i);
+            if (group_ && group_->last == i) end_group();
+        }
         segment_end(segment);
     }
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
@@ -100,7 +104,8 @@ void Emitter::note_site(u32 after_offset) {
 
 void Emitter::item(u32 index) {
     item_ = index;
-    a.bind(labels_[index]);
+    if (!copying_) a.bind(labels_[index]);
+    if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
     IrBlock ir;
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),

@@ -64,6 +64,15 @@ private:
         unsigned bytes = 0;
     };
 
+    struct Group {  // of accesses that share a probe: emit_group.cpp
+        u32 first = 0, last = 0;
+        u8 base = 0;
+        i32 low = 0, high = 0;  // bytes from the base, the last one included
+        hartline::Access kind{};
+        std::vector<u32> members;
+        std::vector<asmjit::Label> copies;  // of each item, and of the end
+    };
+
     // --- emitter.cpp: the unit as a whole
     void choose_flexible();
     void entry();
@@ -113,6 +122,20 @@ private:
     // --- emit_memory.cpp
     Access access_of(const IrBlock& ir, u32 address, unsigned bytes);
     x86::Mem probe(const Access& access, hartline::Access kind, const asmjit::Label& miss);
+    void probe_into(Gp addend, const Access& access, hartline::Access kind, const asmjit::Label& miss);
+    static Gp index_of(const Access& access);
+    void call_load(Gp d, const Access& access, const IrInst& inst);
+    void call_store(const Access& access, const Value& v);
+
+    // --- emit_group.cpp
+    void find_targets();
+    bool follows(u32 index) const;
+    bool keeps_group(const Item& item) const;
+    bool writes_x(const Item& item) const;
+    void start_group(u32 index);
+    void end_group();
+    bool in_group() const;
+    x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
     bool is_sum(const IrBlock& ir, u32 id) const;
     void load(const IrBlock& ir, u32 id);
     void store(const IrBlock& ir, u32 id);
@@ -168,7 +191,10 @@ private:
     std::array<Value, 64> values_;
     u32 free_temporaries_ = 0;  // bits: rax rcx rdx
     bool failed_ = false;
-    u32 item_ = 0;  // under way
+    u32 item_ = 0;                 // under way
+    std::vector<bool> is_target_;  // items that something jumps to
+    std::optional<Group> group_;
+    bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;
 };
 }  // namespace hartline::jit

@@ -35,7 +35,8 @@ inline constexpr std::array<Pin, 8> kPinned{{{2, asmjit::x86::rbx},
                                              {13, asmjit::x86::r9},
                                              {14, asmjit::x86::r10},
                                              {15, asmjit::x86::r11}}};
-inline constexpr std::array<asmjit::x86::Gp, 2> kFlexible{asmjit::x86::r13, asmjit::x86::r14};
+inline constexpr std::array<asmjit::x86::Gp, 1> kFlexible{asmjit::x86::r13};
+inline constexpr auto kGroup = asmjit::x86::r14;  // the addend of the page of a group of accesses
 
 // A cell of the context as a memory operand.
 inline i32 displacement(const JitContext& c, const void* cell) {

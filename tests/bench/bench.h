@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,12 +13,21 @@ struct bench {
     const char* unit;
     uint64_t count;
     double started;
+    double cpu_started;
 };
 
-static inline double bench_now(void) {
+static inline double bench_clock(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+// CPU time of this process and of the children it waited for.
+static inline double bench_cpu(void) {
+    struct rusage r;
+    getrusage(RUSAGE_CHILDREN, &r);
+    return bench_clock(CLOCK_PROCESS_CPUTIME_ID) + (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e-6;
 }
 
 // One write, straight to the console: stdio's buffer would delay what the host times.
@@ -31,20 +41,22 @@ static inline void bench_mark(const char* what, const char* name) {
 static inline struct bench bench_open(int argc, char** argv, const char* name, const char* unit,
                                       double count) {
     const double scaled = count * (argc > 1 ? atof(argv[1]) : 1.0);
-    return (struct bench){name, unit, scaled < 1 ? 1 : (uint64_t)scaled, 0};
+    return (struct bench){name, unit, scaled < 1 ? 1 : (uint64_t)scaled, 0, 0};
 }
 
 static inline void bench_start(struct bench* b) {
     bench_mark("start", b->name);
-    b->started = bench_now();
+    b->cpu_started = bench_cpu();
+    b->started = bench_clock(CLOCK_MONOTONIC);
 }
 
-// Prints `name unit count seconds rate checksum`; the checksum does not depend on the machine.
+// Prints `name unit count seconds cpu checksum`; the checksum does not depend on the machine.
 static inline int bench_finish(const struct bench* b, uint64_t checksum) {
-    const double seconds = bench_now() - b->started;
+    const double seconds = bench_clock(CLOCK_MONOTONIC) - b->started;
+    const double cpu = bench_cpu() - b->cpu_started;
     bench_mark("end", b->name);
-    printf("%s %s %llu %.6f %.6g %016llx\n", b->name, b->unit, (unsigned long long)b->count, seconds,
-           (double)b->count / seconds, (unsigned long long)checksum);
+    printf("%s %s %llu %.6f %.6f %016llx\n", b->name, b->unit, (unsigned long long)b->count, seconds, cpu,
+           (unsigned long long)checksum);
     return 0;
 }
 

@@ -1,5 +1,4 @@
-// A stack machine with a switch in a loop, as script interpreters have: indirect jumps that are hard to
-// guess.
+// A stack machine with a switch in a loop, as script interpreters have: jumps that are hard to guess.
 #include "bench.h"
 
 enum op { kPush, kLoad, kStore, kAdd, kMultiply, kXor, kShift, kLess, kJumpIf, kDecrement, kHalt };

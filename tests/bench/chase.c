@@ -10,7 +10,10 @@ int main(int argc, char** argv) {
     char name[32];
     const uint64_t kib = argc > 2 ? strtoull(argv[2], NULL, 0) : 16;
     snprintf(name, sizeof name, "chase-%lluk", (unsigned long long)kib);
-    struct bench b = bench_open(argc, argv, name, "loads", kib > 8192 ? 3000001 : 100000007);
+    struct bench b = bench_open(argc, argv, name, "loads",
+                                kib > 8192  ? 6000001
+                                : kib > 512 ? 100000007
+                                            : 300000007);
     const uint64_t lines = kib * 1024 / sizeof(struct line);
     struct line* line = aligned_alloc(64, lines * sizeof(struct line));
     uint32_t* order = malloc(lines * sizeof(uint32_t));

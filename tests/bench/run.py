@@ -5,20 +5,21 @@ Every machine boots the guest of `tools/guest busybox` and runs the same static 
 between the machines (A B C, A B C, ...). The programs print `BENCH start` and `BENCH end` around their work,
 and the clocks that count are the host's, read when these lines arrive: the CPU time of the emulator's process
 (all its threads; the figure to trust on a noisy machine) and the wall clock. A guest's own clock may be
-virtual, so its figure goes to the CSV file only. `boot` is the time from the start of the process to
-/init's "hartline guest up". Checksums must agree on all machines.
+virtual, so its figure goes to the CSV file only; natively the program's own clocks count. `boot` is the time
+from the start of the process to /init's "hartline guest up". Checksums must agree on all machines.
 
-A ratio is PEER / REFERENCE in the same round: 2.00 says that the reference is twice as fast as the peer.
+A ratio is PEER / REFERENCE in the same round: 2.00 says that the reference is twice as fast as the peer. A
+slowdown is MACHINE / NATIVE: 3.00 says that the program needs three times as long as on the host. The bars, the
+slowdowns that are aimed at, stand in rows.py.
 
 examples:
   tests/bench/run.py --only sort,calls,boot --rounds 5
   tests/bench/run.py --without-hartline --scale 0.1
+  tests/bench/run.py --csv all.csv --summary medians.csv --svg chart.svg
   tests/bench/run.py --peer 'two=qemu-system-riscv64 -M virt -smp 2 -m 1G -nographic -kernel {kernel}
                              -initrd {initrd} -append {append}'
 """
 import argparse
-import csv
-import math
 import os
 import pathlib
 import re
@@ -26,30 +27,30 @@ import select
 import shlex
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True    # the source tree stays clean
+from chart import chart    # noqa: E402
+from results import Results, disagreements, report, write_csv, write_summary    # noqa: E402
+from rows import BENCHES, ROWS    # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ROOT / "tests" / "bench"
 BUILD = ROOT / "build" / "bench"
 GUEST = ROOT / "build" / "guests" / "busybox"
 MARKER = "hartline guest up"
+# A native run may last a few milliseconds only: it is repeated for so long, and its median counts.
+NATIVE_SECONDS, NATIVE_RUNS = 0.3, 9
 # Checksums must agree: no contraction to fused operations on the one machine that has them.
 FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-ffp-contract=off"]
 COMPILERS = {"riscv64": ["riscv64-linux-gnu-gcc", "-static"], "native": ["gcc"]}
 
-# Each benchmark is a program and its further arguments.
-BENCHES = {name: (name, []) for name in ("lists", "sort", "sha256", "bytecode", "calls", "nbody", "mandelbrot",
-                                         "triad", "copy")}
-BENCHES |= {f"chase-{kib}k": ("chase", [str(kib)]) for kib in (16, 1024, 32768)}
-BENCHES |= {name: (name, []) for name in ("syscall", "pipe", "fault", "fork", "signal")}
-
 QEMU = "qemu-system-riscv64 -M virt -m 1G -nographic -kernel {kernel} -initrd {initrd} -append {append}"
 HARTLINE = "{binary} run {{kernel}} --initrd {{initrd}} --append {{append}} --stats"
-RESULT = re.compile(r"^(\S+) (\S+) (\d+) ([\d.]+) (\S+) ([0-9a-f]{16})$")
+RESULT = re.compile(r"^(\S+) (\S+) (\d+) ([\d.]+) ([\d.]+) ([0-9a-f]{16})$")
 
 
 class Failure(Exception):
@@ -79,20 +80,25 @@ class Machine:
     def __init__(self, name, template=None):
         self.name, self.template = name, template
 
-    def command(self, initrd, append):
-        values = {"kernel": GUEST / "Image", "initrd": initrd, "append": append}
+    def command(self, initrd, append, kernel=GUEST / "Image"):
+        values = {"kernel": kernel, "initrd": initrd, "append": append}
         words = shlex.split(self.template)
         return [re.sub(r"\{(kernel|initrd|append)\}", lambda m: str(values[m[1]]), w) for w in words]
 
 
-def observe(command, timeout, on_line):
-    """Run a command; call on_line(text, wall, cpu) for each line of its standard output as it arrives.
-    Returns what it wrote to standard error. Wall and CPU seconds count from its start."""
+def one_processor():
+    """Natively a program gets as many processors as the guest has harts."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def observe(command, timeout, on_line, before=None):
+    """Run a command, after before() in its process; call on_line(text, wall, cpu) for each line of its standard
+    output as it arrives. Returns what it wrote to standard error. Wall and CPU seconds count from its start."""
     with tempfile.TemporaryFile() as errors:
         started = time.monotonic()
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
-                                       start_new_session=True)
+                                       start_new_session=True, preexec_fn=before)
         except OSError as e:
             raise Failure(f"{command[0]} does not start: {e.strerror}") from None
         last, rest = "", b""
@@ -130,8 +136,8 @@ def observe(command, timeout, on_line):
 class Round:
     """One machine's results in one round: name -> {wall, cpu, guest, unit, count, checksum, instructions}."""
 
-    def __init__(self, machine, number, rounds):
-        self.results, self._machine = {}, machine
+    def __init__(self, machine, number, rounds, quiet=False):
+        self.results, self.machine, self._quiet = {}, machine, quiet
         self._prefix = f"round {number}/{rounds} {machine.name:>10}"
         self._open, self._ended = {}, {}
 
@@ -144,18 +150,24 @@ class Round:
             if start:
                 self._ended[m[1]] = (wall - start[0], cpu - start[1])
         elif m := re.search(r"BENCH failed (\S+) (\d+)$", text):
-            raise Failure(f"{m[1]} ended with status {m[2]} on {self._machine.name}")
+            raise Failure(f"{m[1]} ended with status {m[2]} on {self.machine.name}")
         elif (m := RESULT.match(text)) and m[1] in self._ended:
             wall, cpu = self._ended.pop(m[1])
+            if not self.machine.template:    # the program's own clocks are the host's, and more exact
+                wall, cpu = float(m[4]), float(m[5])
             self.add(m[1], wall, cpu, unit=m[2], count=int(m[3]), guest=float(m[4]), checksum=m[6])
 
-    def boot_line(self, text, wall, cpu):
-        if MARKER in text and "boot" not in self.results:
-            self.add("boot", wall, cpu)
+    def until(self, name, marker):
+        """A function for observe(): the benchmark `name` ends with the first line that has the marker in it."""
+        def on_line(text, wall, cpu):
+            if marker in text and name not in self.results:
+                self.add(name, wall, cpu)
+        return on_line
 
     def add(self, name, wall, cpu, **more):
         self.results[name] = {"wall": wall, "cpu": cpu, **more}
-        say(f"{self._prefix} {name:12} {cpu:8.3f} s CPU {wall:8.3f} s wall")
+        if not self._quiet:
+            say(f"{self._prefix} {name:12} {cpu:8.3f} s CPU {wall:8.3f} s wall")
 
 
 def build(arch, programs):
@@ -177,99 +189,77 @@ def build(arch, programs):
         partial.replace(folder / name)
 
 
-def make_initrd(benches, scale):
+def make_initrd(folder, benches, scale):
     """The guest's initial RAM disk with the programs and a script that runs them."""
-    script = BUILD / "script"
+    script = folder / "script"
     lines = [f"/bench/{program} {' '.join([scale, *arguments])} || echo BENCH failed {name} $?"
              for name, (program, arguments) in benches.items()]
     script.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     script.chmod(0o755)
     programs = sorted({program for program, _ in benches.values()})
     specs = [f"{BUILD}/riscv64/{p}:/bench/{p}" for p in programs] + [f"{script}:/bench/run"]
-    target = BUILD / "initrd.cpio.gz"
+    target = folder / "initrd.cpio.gz"
     if subprocess.run([ROOT / "tools" / "overlay-initrd", target, GUEST / "initrd.cpio.gz", *specs]).returncode:
         raise Failure("the initial RAM disk was not made")
     return target
 
 
-def run_round(machine, number, options, benches, initrd):
+def empty_initrd(folder):
+    """An archive of nothing, for a kernel with its own RAM disk inside and a command that names one."""
+    target = folder / "empty.cpio"
+    trailer = b"TRAILER!!!\0"
+    header = "070701" + "00000000" * 4 + "00000001" + "00000000" * 6 + f"{len(trailer):08x}" + "00000000"
+    target.write_bytes((header.encode() + trailer).ljust(512, b"\0"))
+    return target
+
+
+def run_native(done, number, options, name):
+    program, arguments = BENCHES[name]
+    runs = []
+    while len(runs) < NATIVE_RUNS and sum(r["wall"] for r in runs) < NATIVE_SECONDS:
+        once = Round(done.machine, number, options.rounds, quiet=True)
+        observe([BUILD / "native" / program, options.scale, *arguments], options.timeout, once.line,
+                one_processor)
+        if name not in once.results:
+            raise Failure(f"{name} ended without a result on the host")
+        runs.append(once.results[name])
+    middle = sorted(runs, key=lambda r: r[options.measure])[(len(runs) - 1) // 2]
+    done.add(name, **middle)
+
+
+def run_boot(done, options):
+    machine = done.machine
+    statistics_text = observe(machine.command(GUEST / "initrd.cpio.gz", "hartline.run=true"), options.timeout,
+                              done.until("boot", MARKER))
+    if "boot" not in done.results:
+        raise Failure(f"{machine.name} ended without \"{MARKER}\" on its console: does it boot the guest?")
+    if m := re.search(r"(?i)instructions\D{0,20}?(\d[\d,_']*)", statistics_text):
+        done.results["boot"]["instructions"] = int(re.sub(r"\D", "", m[1]))
+
+
+def run_lean(done, options, initrd):
+    command = done.machine.command(initrd, options.lean_append, options.lean)
+    observe(command, options.timeout, done.until("lean", options.lean_marker))
+    if "lean" not in done.results:
+        raise Failure(f"{done.machine.name} ended without \"{options.lean_marker}\" on its console: {command}")
+
+
+def run_round(machine, number, options, names, initrds):
     done = Round(machine, number, options.rounds)
+    benches = [name for name in names if name in BENCHES]
     if not machine.template:
-        for program, arguments in benches.values():
-            observe([BUILD / "native" / program, options.scale, *arguments], options.timeout, done.line)
+        for name in benches:
+            run_native(done, number, options, name)
         return done.results
-    if options.boot:
-        statistics_text = observe(machine.command(GUEST / "initrd.cpio.gz", "hartline.run=true"), options.timeout,
-                                  done.boot_line)
-        if "boot" not in done.results:
-            raise Failure(f"{machine.name} ended without \"{MARKER}\" on its console: does it boot the guest?")
-        if m := re.search(r"(?i)instructions\D{0,20}?(\d[\d,_']*)", statistics_text):
-            done.results["boot"]["instructions"] = int(re.sub(r"\D", "", m[1]))
+    if "boot" in names:
+        run_boot(done, options)
+    if "lean" in names:
+        run_lean(done, options, initrds["lean"])
     if benches:
-        observe(machine.command(initrd, "hartline.run=/bench/run"), options.timeout, done.line)
-        missing = [name for name in benches if name not in done.results]
-        if missing:
+        observe(machine.command(initrds["programs"], "hartline.run=/bench/run"), options.timeout, done.line)
+        if missing := [name for name in benches if name not in done.results]:
             raise Failure(f"{machine.name} ended without a result of {', '.join(missing)}")
     return done.results
-
-
-def spread(values, form="{:.3f}"):
-    low, middle, high = (form.format(f(values)) for f in (min, statistics.median, max))
-    return f"{middle} [{low}-{high}]"
-
-
-def report(machines, rounds, names, measure):
-    """rounds: a list of {machine: {bench: result}}."""
-    reference, *peers = [m.name for m in machines]
-
-    def samples(machine, bench):
-        return [r[machine][bench][measure] for r in rounds if bench in r[machine]]
-
-    heads = ["bench", *(m.name for m in machines), *(f"{p}/{reference}" for p in peers)]
-    table, means = [], {p: [] for p in peers}
-    for bench in names:
-        row = [bench] + [spread(s) if (s := samples(m.name, bench)) else "-" for m in machines]
-        for peer in peers:
-            mine, theirs = samples(reference, bench), samples(peer, bench)
-            ratios = [t / m for m, t in zip(mine, theirs) if m > 0 and t > 0]
-            row.append(spread(ratios, "{:.2f}") if ratios else "-")
-            if ratios:
-                means[peer].append(statistics.median(ratios))
-        table.append(row)
-    table.append(["geomean", *("" for _ in machines),
-                  *(f"{math.exp(statistics.fmean(map(math.log, v))):.2f}" if v else "-" for v in means.values())])
-    widths = [max(len(row[i]) for row in [heads, *table]) for i in range(len(heads))]
-    what = "CPU seconds of the process" if measure == "cpu" else "wall-clock seconds"
-    print(f"{what}: median [min-max] of {len(rounds)} rounds; ratios above 1: {reference} is faster")
-    for row in [heads, *table]:
-        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip())
-    for m in machines:
-        counts = {r[m.name]["boot"]["instructions"] for r in rounds if r[m.name].get("boot", {}).get("instructions")}
-        if counts:
-            print(f"{m.name}: boot to power-off {', '.join(f'{c:,}' for c in sorted(counts))} instructions")
-
-
-def disagreements(rounds):
-    """Benchmarks whose checksum or count differs between machines or rounds."""
-    seen = {}
-    for r in rounds:
-        for machine, results in r.items():
-            for bench, result in results.items():
-                if "checksum" in result:
-                    seen.setdefault(bench, {}).setdefault((result["checksum"], result["count"]), set()).add(machine)
-    return [f"{bench}: " + "; ".join(f"{c} on {', '.join(sorted(m))}" for (c, _), m in found.items())
-            for bench, found in seen.items() if len(found) > 1]
-
-
-def write_csv(path, rounds):
-    columns = ["round", "machine", "bench", "cpu", "wall", "guest", "unit", "count", "checksum", "instructions"]
-    with open(path, "w", newline="") as f:
-        out = csv.DictWriter(f, columns, restval="")
-        out.writeheader()
-        for number, r in enumerate(rounds, 1):
-            for machine, results in r.items():
-                for bench, result in results.items():
-                    out.writerow({"round": number, "machine": machine, "bench": bench, **result})
 
 
 def choose_machines(options):
@@ -298,12 +288,22 @@ def choose_machines(options):
     return machines
 
 
-def choose_benches(text):
-    names = ["boot", *BENCHES] if not text else text.split(",")
-    unknown = [n for n in names if n != "boot" and n not in BENCHES]
-    if unknown:
+def choose_benches(options):
+    names = options.only.split(",") if options.only else [n for n in ROWS if n != "lean" or options.lean]
+    if unknown := [n for n in names if n not in ROWS]:
         raise Failure(f"no benchmark is called {', '.join(unknown)}: --list names them")
+    if "lean" in names and not (options.lean and options.lean.is_file()):
+        raise Failure("lean needs --lean IMAGE, a kernel with its initial RAM disk inside")
     return names
+
+
+def list_benches():
+    about = {"boot": f"Debian's kernel, from the start of the process to \"{MARKER}\".",
+             "lean": "A kernel of one's own (--lean), from the start of the process to a line on its console."}
+    for name in ROWS:
+        program, arguments = BENCHES.get(name, (name, []))
+        text = about.get(name) or (SOURCES / f"{program}.c").read_text().splitlines()[0][3:]
+        print(f"{name:13} {text}{' Here: ' + ' '.join(arguments) + '.' if arguments else ''}")
 
 
 def parse_options():
@@ -314,8 +314,15 @@ def parse_options():
     parser.add_argument("--scale", default="1", metavar="X", help="multiplies every benchmark's work (1)")
     parser.add_argument("--measure", choices=("cpu", "wall"), default="cpu", help="what the table shows (cpu)")
     parser.add_argument("--csv", metavar="FILE", help="also write every single result to FILE")
+    parser.add_argument("--summary", metavar="FILE",
+                        help="also write medians, ratios, slowdowns, bars and geometric means to FILE as CSV")
+    parser.add_argument("--svg", metavar="FILE", help="also draw slowdowns (without native: ratios) to FILE")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND",
                         help="one more emulator: a command with {kernel} {initrd} {append}; may be repeated")
+    parser.add_argument("--lean", type=pathlib.Path, metavar="IMAGE",
+                        help="also time the boot of this kernel, which has its initial RAM disk inside")
+    parser.add_argument("--lean-marker", default="GUEST-UP", metavar="TEXT", help="its line that ends the time")
+    parser.add_argument("--lean-append", default="run=true", metavar="ARGS", help="its arguments: it must power off")
     parser.add_argument("--hartline", type=pathlib.Path, default=ROOT / "build" / "release" / "hartline",
                         metavar="FILE", help="the binary to measure (build/release/hartline)")
     for name in ("hartline", "qemu", "native"):
@@ -325,42 +332,53 @@ def parse_options():
     return parser.parse_args()
 
 
+def prepare(folder, names, machines, options):
+    """Build what the machines need; returns their initial RAM disks."""
+    benches = {name: BENCHES[name] for name in names if name in BENCHES}
+    programs = sorted({program for program, _ in benches.values()})
+    if not options.without_native:
+        build("native", programs)
+    if not any(m.template for m in machines):
+        return {}
+    if subprocess.run([ROOT / "tools" / "guest", "busybox"], stdout=sys.stderr).returncode:
+        raise Failure("the guest was not made (see above)")
+    build("riscv64", programs)
+    return {"lean": empty_initrd(folder),
+            "programs": make_initrd(folder, benches, options.scale) if benches else None}
+
+
 def main():
     options = parse_options()
     if options.list:
-        for name in ["boot", *BENCHES]:
-            source = SOURCES / f"{BENCHES.get(name, (name,))[0]}.c"
-            about = source.read_text().splitlines()[0][3:] if name != "boot" else f"From start to \"{MARKER}\"."
-            print(f"{name:13} {about}")
+        list_benches()
         return
-    names = choose_benches(options.only)
+    names = choose_benches(options)
     if options.rounds < 1 or not re.fullmatch(r"\d*\.?\d+", options.scale) or float(options.scale) <= 0:
         raise Failure(f"--rounds {options.rounds} and --scale {options.scale} must be above 0")
     machines = choose_machines(options)
-    if options.csv:
-        write_csv(options.csv, [])    # a path that cannot be written should not cost the run
-    options.boot = "boot" in names
-    benches = {n: BENCHES[n] for n in names if n != "boot"}
-    emulated = any(m.template for m in machines)
-    programs = sorted({program for program, _ in benches.values()})
-    initrd = None
-    if emulated:
-        if subprocess.run([ROOT / "tools" / "guest", "busybox"], stdout=sys.stderr).returncode:
-            raise Failure("the guest was not made (see above)")
-        build("riscv64", programs)
-        initrd = make_initrd(benches, options.scale) if benches else None
-    if not options.without_native:
-        build("native", programs)
+    for path in filter(None, (options.csv, options.summary, options.svg)):
+        open(path, "w").close()    # a path that cannot be written should not cost the run
     rounds = []
-    try:
-        for number in range(1, options.rounds + 1):
-            rounds.append({m.name: run_round(m, number, options, benches, initrd) for m in machines})
-    finally:    # what was measured is kept, whatever ends the run
-        if options.csv and rounds:
-            write_csv(options.csv, rounds)
-    report(machines, rounds, names, options.measure)
+    with tempfile.TemporaryDirectory(prefix="hartline-bench-") as folder:    # two runs may go on at once
+        initrds = prepare(pathlib.Path(folder), names, machines, options)
+        try:
+            for number in range(1, options.rounds + 1):
+                rounds.append({m.name: run_round(m, number, options, names, initrds) for m in machines})
+        finally:    # what was measured is kept, whatever ends the run
+            if rounds:
+                show(Results(machines, rounds, names, options.measure), options)
     if wrong := disagreements(rounds):
         raise Failure("checksums differ, so something computes wrongly:\n" + "\n".join(wrong))
+
+
+def show(results, options):
+    if options.csv:
+        write_csv(options.csv, results.rounds)
+    if options.summary:
+        write_summary(options.summary, results)
+    if options.svg:
+        pathlib.Path(options.svg).write_text(chart(results))
+    report(results)
 
 
 if __name__ == "__main__":

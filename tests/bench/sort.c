@@ -10,7 +10,7 @@ static int compare(const void* a, const void* b) {
 
 int main(int argc, char** argv) {
     static uint32_t numbers[kNumbers];
-    struct bench b = bench_open(argc, argv, "sort", "numbers", 24.0 * kNumbers);
+    struct bench b = bench_open(argc, argv, "sort", "numbers", 48.0 * kNumbers);
     uint64_t seed = 7, sum = 0;
     bench_start(&b);
     for (uint64_t done = 0; done < b.count; done += kNumbers) {

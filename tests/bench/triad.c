@@ -1,12 +1,20 @@
-// a = b + s * c over three arrays of 2 MiB: the memory's bandwidth as double arithmetic sees it.
+// a = b + s * c over three arrays of 8 MiB. Arguments: SCALE GAP.
+//
+// GAP is how many pages the arrays are apart beyond their size. With 0, elements at the same index share an
+// entry of any TLB that has a power of two of them.
 #include "bench.h"
 
-enum { kElements = 262144 };
+enum { kElements = 1 << 20, kPage = 4096 / sizeof(double), kMostGap = 64 };
 
 int main(int argc, char** argv) {
-    static double x[kElements], y[kElements], z[kElements];
-    struct bench b = bench_open(argc, argv, "triad", "elements", 160.0 * kElements);
+    const size_t gap = argc > 2 ? strtoull(argv[2], NULL, 0) : 13;
+    struct bench b =
+        bench_open(argc, argv, gap ? "triad" : "triad-alias", "elements", (gap ? 120.0 : 40.0) * kElements);
+    static double area[3 * kElements + 2 * kMostGap * kPage];
+    if (gap > kMostGap) return 2;
+    double *const x = area, *const y = x + kElements + gap * kPage, *const z = y + kElements + gap * kPage;
     for (int i = 0; i < kElements; ++i) {
+        x[i] = 0;
         y[i] = i;
         z[i] = kElements - i;
     }

@@ -299,6 +299,20 @@ TEST_CASE("checklist 48: a leaf that gained a permission serves at once, without
     CHECK(loads(r, kNext));
 }
 
+TEST_CASE("Svvptc: a leaf and a pointer that become valid are seen without a fence") {
+    OnePage one(V | R | A);
+    Rig& r = one.r;
+    CHECK(loads(r, kPage));  // its table is known now
+    CHECK(load_traps(r, Op::LD, kNext, Cause::LoadPage, kNext));
+    r.map(kNext, kData + kFrameBytes, kAll);
+    CHECK(loads(r, kNext));
+    for (const u64 range : {u64{1} << 21, u64{1} << 30}) {
+        CHECK(load_traps(r, Op::LD, kPage + range, Cause::LoadPage, kPage + range));
+        r.map(kPage + range, kData, kAll);
+        CHECK(loads(r, kPage + range));
+    }
+}
+
 TEST_CASE("checklist 29, seen 50: which of several synchronous exceptions is told") {
     OnePage one(V | R | W | A | D);
     Rig& r = one.r;

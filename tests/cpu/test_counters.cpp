@@ -93,7 +93,7 @@ TEST_CASE("counters_equal_a_model_that_counts_each_instruction") {
                 u64 left = random() % 200;
                 for (u64 n = 0; n < left; ++n) model.retire(mode);
                 while (left != 0) {
-                    const u64 until = instructions_until_overflow(f.cpu);
+                    const u64 until = instructions_until_overflow(f.cpu.s, f.engine.retired);
                     REQUIRE(until != 0);
                     const u64 slice = std::min(left, until);
                     f.retire(slice);
@@ -156,15 +156,15 @@ TEST_CASE("checklist 32: overflow sets OF and LCOFIP once, at the instruction th
     FakeCpu f;
     f.write(event(3), 2);
     f.write(counter(3), -u64{3});
-    CHECK(instructions_until_overflow(f.cpu) == 3);
+    CHECK(instructions_until_overflow(f.cpu.s, f.engine.retired) == 3);
     f.retire(2);
     CHECK((mip(f.cpu) & kLcofip) == 0);
-    CHECK(instructions_until_overflow(f.cpu) == 1);
+    CHECK(instructions_until_overflow(f.cpu.s, f.engine.retired) == 1);
     f.retire(1);
     CHECK((mip(f.cpu) & kLcofip) != 0);
     CHECK((f.cpu.s.event[3] & kOf) != 0);
     CHECK(counters::read(f.cpu, 3) == 0);
-    CHECK(instructions_until_overflow(f.cpu) == ~u64{0});
+    CHECK(instructions_until_overflow(f.cpu.s, f.engine.retired) == ~u64{0});
     f.clear(kMip, kLcofip);
     f.write(counter(3), ~u64{0});
     f.retire(5);  // OF is still set: silent

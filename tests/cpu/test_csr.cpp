@@ -408,9 +408,15 @@ TEST_CASE("checklist 34: satp takes effect at once for fetches and data, in S an
     CHECK_FALSE(f.cpu.fetch_regime.translates());
     const u64 machine = f.cpu.fetch_context;
     f.be(Privilege::Supervisor);
+    // That pages are global has no end with one that is not.
+    const Translation own{.paddr = 0x8000'0000}, global{.paddr = 0x8000'0000, .global = true};
+    CHECK(f.cpu.tlb.fill(Access::Fetch, 0x1000, f.cpu.fetch_context, global, nullptr));
+    CHECK_FALSE(f.cpu.tlb.fill(Access::Fetch, 0x1000, f.cpu.fetch_context, own, nullptr));
+    update_regimes(f.cpu);
     CHECK(f.cpu.fetch_regime.translates());
     const u64 first = f.cpu.fetch_context;
     CHECK(first != machine);
+    CHECK(f.cpu.tlb.fill(Access::Fetch, 0x1000, f.cpu.fetch_context, own, nullptr));
     f.write(satp, u64{8} << 60 | 2);
     CHECK(f.cpu.fetch_regime.satp == (u64{8} << 60 | 2));
     CHECK(f.cpu.fetch_context != first);
@@ -421,21 +427,25 @@ TEST_CASE("checklist 34: satp takes effect at once for fetches and data, in S an
 
 TEST_CASE("cached jumps are void when an address space takes another's place, and not on a return to one") {
     FakeCpu f;
-    f.be(Privilege::Supervisor);
     std::map<u64, u64> owner;  // context to satp, as the engine's jumps would be keyed
     std::mt19937_64 random(5);
-    for (int round = 0; round < 2000; ++round) {
-        const u64 value = u64{8} << 60 | random() % 40;
+    const auto enter = [&](u64 value) {
+        f.be(Privilege::Supervisor);
         const int before = f.engine.context_changes;
         f.write(satp, value);
-        if (f.engine.context_changes != before) owner.clear();
-        const auto [it, fresh] = owner.emplace(f.cpu.fetch_context, value);
-        REQUIRE(it->second == value);
-        if (round % 3 == 0) {
-            const int quiet = f.engine.context_changes;
-            f.write(satp, value);
-            REQUIRE(f.engine.context_changes == quiet);
+        f.be(Privilege::User);
+        return f.engine.context_changes != before;
+    };
+    for (int round = 0; round < 2000; ++round) {
+        const u64 value = u64{8} << 60 | random() % 40;
+        if (enter(value)) owner.clear();
+        const auto held = owner.find(f.cpu.fetch_context);
+        REQUIRE((held == owner.end() || held->second == value));
+        if (random() % 2 == 0) {  // runs code there, and remembers jumps
+            f.cpu.tlb.fill(Access::Fetch, random() % 64 << 12, f.cpu.fetch_context, {}, nullptr);
+            owner[f.cpu.fetch_context] = value;
         }
+        if (round % 3 == 0) REQUIRE_FALSE(enter(value));
     }
 }
 

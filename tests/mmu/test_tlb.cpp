@@ -1,6 +1,8 @@
 // The TLB: contexts live side by side, and fences drop exactly what they name.
 #include <catch2/catch.hpp>
+#include <map>
 #include <memory>
+#include <random>
 
 #include "mmu/tlb.hpp"
 
@@ -151,4 +153,99 @@ TEST_CASE("tlb: tables hold page and context alone, so that an access that strad
     }
     const u64 host = kA + f.tlb->addends(Access::Store)[Tlb::index(kA)];
     CHECK(reinterpret_cast<const u8*>(host) == f.page);
+}
+
+// Address spaces whose pages change, with the fences that this asks for; an engine that remembers jumps.
+namespace {
+struct Changing {
+    static constexpr unsigned kSpaces = 40, kPages = 24;
+    // Users' pages, and the kernel's, at addresses that share entries.
+    static u64 address(unsigned page) {
+        const u64 high = page < kPages / 2 ? 0 : ~u64{0} << 38;
+        return high + page % 4 * kFrameBytes + page / 4 * Tlb::kEntries * kFrameBytes;
+    }
+    u64& frame_of(unsigned page) { return page < kPages / 2 ? own[space][page] : common[page]; }
+
+    void fetch(unsigned page) {
+        const bool global = page >= kPages / 2;
+        const u64 vaddr = address(page), frame = frame_of(page);
+        if (tlb.tag(Access::Fetch, vaddr) != Tlb::key(vaddr, 1, context))
+            tlb.fill(Access::Fetch, vaddr, context, {.paddr = frame << kFrameShift, .global = global},
+                     nullptr);
+        CHECK(tlb.frame(Access::Fetch, vaddr) == frame);
+        jumps[{context, page}] = frame;
+    }
+    void change(unsigned page, unsigned fence) {
+        frame_of(page) = ++frames;
+        if (page >= kPages / 2) fence %= 2;
+        switch (fence) {
+            case 0: return tlb.flush_all();
+            case 1: return tlb.flush_address(address(page));
+            case 2: return tlb.flush_asid(space);
+            default: return tlb.flush_address_asid(address(page), space);
+        }
+    }
+    Tlb tlb;
+    u64 own[kSpaces][kPages] = {}, common[kPages] = {}, frames = 0, context = 0;
+    unsigned space = 0;
+    std::map<std::pair<u64, unsigned>, u64> jumps;
+};
+}  // namespace
+
+TEST_CASE("tlb: no remembered jump outlives its translation, and few are void for nothing") {
+    const auto made = std::make_unique<Changing>();
+    Changing& c = *made;
+    std::mt19937_64 random(7);
+    const auto below = [&](unsigned end) { return static_cast<unsigned>(random() % end); };
+    int voids = 0;
+    for (int step = 0; step < 200'000; ++step) {
+        if (below(4) == 0) c.space = below(Changing::kSpaces);
+        const bool in_user = below(2) != 0;
+        if (below(8) == 0) c.change(below(Changing::kPages), below(40) == 0 ? 0 : 1 + below(3));
+        Regime regime = user(c.space, 1);
+        if (!in_user) regime.privilege = Privilege::Supervisor;
+        c.context = c.tlb.context(regime);
+        if (c.tlb.take_fetches_void()) {
+            c.jumps.clear();
+            ++voids;
+        }
+        for (unsigned page = 0; page < Changing::kPages; ++page)
+            if (const auto jump = c.jumps.find({c.context, page}); jump != c.jumps.end())
+                REQUIRE(jump->second == c.frame_of(page));
+        c.fetch((in_user ? 0 : Changing::kPages / 2) + below(Changing::kPages / 2));
+    }
+    CHECK(voids < 20'000);
+}
+
+TEST_CASE("tlb: a walk's last table is known per space until a fence names its address or none") {
+    Fixture f;
+    const u64 one = user(1, 1).satp, two = user(2, 2).satp;
+    TableCache& tables = f.tlb->tables();
+    const auto knows = [&](u64 satp, u64 vaddr) { return tables.find(satp, vaddr).level == 0; };
+    const auto refill = [&] {
+        tables.keep(one, kA, {.paddr = 0x8000'1000, .level = 0, .global = true});
+        tables.keep(two, kB, {.paddr = 0x8000'2000, .level = 0, .global = false});
+    };
+    CHECK_FALSE(knows(0, 0));
+    refill();
+    CHECK(tables.find(one, kA + 0x1000).paddr == 0x8000'1000);
+    CHECK(tables.find(one, kA).global);
+    CHECK_FALSE(tables.find(two, kB).global);
+    CHECK_FALSE(knows(two, kA));
+    CHECK(tables.find(two, kA).paddr == 2 << kFrameShift);
+    CHECK_FALSE(knows(one, kA + 0x20'0000));
+    tables.keep(one, kA + 0x20'0000, {.paddr = 0x8000'3000, .level = 1, .global = false});
+    CHECK_FALSE(knows(one, kA + 0x20'0000));
+    f.tlb->flush_address(kA);
+    CHECK_FALSE(knows(one, kA));
+    CHECK(knows(two, kB));
+    f.tlb->flush_address_asid(kB, 2);
+    CHECK_FALSE(knows(two, kB));
+    refill();
+    f.tlb->flush_asid(1);
+    CHECK_FALSE(knows(one, kA));
+    refill();
+    f.tlb->flush_all();
+    CHECK_FALSE(knows(one, kA));
+    CHECK_FALSE(knows(two, kB));
 }

@@ -6,13 +6,13 @@
 enum { kPages = 4096, kPage = 4096 };
 
 int main(int argc, char** argv) {
-    struct bench b = bench_open(argc, argv, "fault", "pages", 24.0 * kPages);
+    struct bench b = bench_open(argc, argv, "mmap", "pages", 24.0 * kPages);
     uint64_t sum = 0;
     bench_start(&b);
     for (uint64_t done = 0; done < b.count; done += kPages) {
         uint8_t* area =
             mmap(NULL, (size_t)kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (area == MAP_FAILED) bench_fail("fault: mmap");
+        if (area == MAP_FAILED) bench_fail("mmap");
         madvise(area, (size_t)kPages * kPage,
                 MADV_NOHUGEPAGE);  // a fault a page, whatever the kernel prefers
         for (int i = 0; i < kPages; ++i) area[(size_t)i * kPage] = (uint8_t)i;

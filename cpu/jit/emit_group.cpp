@@ -1,0 +1,156 @@
+// Accesses off one base register within a page share one probe.
+//
+// The first of them finds out that all of their bytes lie in one page which the TLB has, and keeps the page's
+// addend. Where it does not, and where anything else in between must be done by a call (which may change what
+// the TLB says), control goes on in a copy of these instructions that calls for every access.
+#include <algorithm>
+#include <memory>
+
+#include "cpu/effects.hpp"
+#include "cpu/jit/emitter.hpp"
+#include "cpu/lift.hpp"
+
+namespace hartline::jit {
+namespace {
+constexpr u32 kLongest = 40;  // items
+
+struct Reach {
+    u8 base;
+    i32 low, high;
+    bool store;
+};
+
+std::optional<Reach> reach_of(const Item& item) {
+    const Operands& o = item.decoded.operands;
+    const auto at = [&](i32 bytes, bool store) { return Reach{o.rs1, o.imm, o.imm + bytes - 1, store}; };
+    switch (item.decoded.op) {
+        case Op::LB:
+        case Op::LBU: return at(1, false);
+        case Op::LH:
+        case Op::LHU: return at(2, false);
+        case Op::LW:
+        case Op::LWU:
+        case Op::FLW: return at(4, false);
+        case Op::LD:
+        case Op::FLD: return at(8, false);
+        case Op::SB: return at(1, true);
+        case Op::SH: return at(2, true);
+        case Op::SW:
+        case Op::FSW: return at(4, true);
+        case Op::SD:
+        case Op::FSD: return at(8, true);
+        default: return std::nullopt;
+    }
+}
+}  // namespace
+
+void Emitter::find_targets() {
+    is_target_.assign(plan_.items.size(), false);
+    const auto mark = [&](i32 offset) {
+        if (const int item = plan_.find(offset); item >= 0) is_target_[static_cast<u32>(item)] = true;
+    };
+    for (const Segment& segment : plan_.segments)
+        for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
+            const Item& item = plan_.items[i];
+            const bool last = item.remaining == 1;
+            const i32 following = item.offset + item.decoded.length;
+            if (flow_of(item) == Flow::Branch) {
+                const bool follows_taken = !last && plan_.items[i + 1].offset == target_of(item);
+                mark(follows_taken ? following : target_of(item));
+                if (last) mark(following);
+            } else if (last) {
+                mark(segment.next);
+            }
+        }
+}
+
+// What follows the item in execution is the next item, unless it leaves for good.
+bool Emitter::follows(u32 index) const { return plan_.items[index].remaining > 1 && !is_target_[index + 1]; }
+
+void Emitter::start_group(u32 index) {
+    const auto first = reach_of(plan_.items[index]);
+    if (!first || first->base == 0) return;
+    Group group;
+    group.first = group.last = index;
+    group.base = first->base;
+    group.low = first->low;
+    group.high = first->high;
+    group.members.push_back(index);
+    bool stores = first->store, branched = false;
+    for (u32 i = index; i < index + kLongest; ++i) {
+        const Item& item = plan_.items[i];
+        const bool touches_base = item.decoded.operands.rd == group.base && writes_x(item);
+        if (i != index) {
+            if (const auto reach = reach_of(item); reach && reach->base == group.base) {
+                const i32 low = std::min(group.low, reach->low), high = std::max(group.high, reach->high);
+                const bool fits = high - low < 2048 && (!reach->store || stores || !branched);
+                if (fits) {
+                    group.low = low;
+                    group.high = high;
+                    stores |= reach->store;
+                    group.last = i;
+                    group.members.push_back(i);
+                }
+            } else if (flow_of(item) == Flow::Branch) {
+                branched = true;
+            } else if (!keeps_group(item)) {
+                break;
+            }
+        }
+        if (touches_base || !follows(i)) break;
+    }
+    if (group.members.size() < 2) return;
+    group.kind = stores ? hartline::Access::Store : hartline::Access::Load;
+    for (u32 i = group.first; i <= group.last + 1; ++i) group.copies.push_back(a.newLabel());
+    group_ = std::move(group);
+}
+
+bool Emitter::writes_x(const Item& item) const {
+    const Effects& effects = kEffects[static_cast<std::size_t>(item.decoded.op)];
+    return item.decoded.op != Op::Illegal && !effects.writes_f && !effects.branches;
+}
+
+// Is it emitted inline, so that no call comes between?
+bool Emitter::keeps_group(const Item& item) const {
+    if (const Flow flow = flow_of(item); flow != Flow::On && flow != Flow::Jump) return false;
+    const Effects& effects = kEffects[static_cast<std::size_t>(item.decoded.op)];
+    if (effects.calls) return false;
+    IrBlock ir;
+    lift(item.decoded.op, item.decoded.operands, 0, item.decoded.length, ir);
+    return lowerable(ir);
+}
+
+bool Emitter::in_group() const {
+    return group_ && !copying_ && std::binary_search(group_->members.begin(), group_->members.end(), item_);
+}
+
+// Where an access is: probed by itself, or by the first of its group.
+x86::Mem Emitter::locate(const Access& access, hartline::Access kind, const asmjit::Label& miss) {
+    if (!in_group()) return probe(access, kind, miss);
+    if (item_ == group_->first) {
+        const Access whole{access.base, group_->low, static_cast<unsigned>(group_->high - group_->low + 1)};
+        probe_into(kGroup, whole, group_->kind, group_->copies[0]);
+    }
+    return x86::ptr(access.base, kGroup, 0, access.offset, access.bytes);
+}
+
+// Behind the last item of the group: the copy is emitted with the cold code.
+void Emitter::end_group() {
+    const asmjit::Label after = a.newLabel();
+    a.bind(after);
+    auto group = std::make_shared<Group>(std::move(*group_));
+    group_.reset();
+    cold(
+        [this, group, after] {
+            copying_ = true;
+            for (u32 i = group->first; i <= group->last; ++i) {
+                a.bind(group->copies[i - group->first]);
+                item(i);
+            }
+            a.bind(group->copies.back());
+            copying_ = false;
+            a.jmp(after);
+        },
+        a.newLabel());
+}
+}  // namespace hartline::jit
