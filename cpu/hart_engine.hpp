@@ -42,6 +42,8 @@ public:
     const Cpu& cpu() const { return r_.cpu; }
     // Null: it does not translate.
     virtual const TranslatorStats* translator_stats() const { return nullptr; }
+    // Units that hold one of the instructions, in words.
+    virtual std::string translations_of(const CodeRange&) const { return {}; }
     // Where the last run() last looked at interrupts: after run(1) that is the instruction that retired.
     u64 last_entry() const { return entry_; }
 

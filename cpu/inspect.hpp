@@ -1,6 +1,7 @@
 // What debuggers see of a hart that make_hart() made. Nothing here leaves a trace in the machine.
 #pragma once
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/hart.hpp"
@@ -18,6 +19,12 @@ u64 last_entry(const Hart& hart);
 
 // Null: this hart does not translate code.
 const TranslatorStats* translator_stats(const Hart& hart);
+
+// The translations that hold one of the instructions, each beside its IR and its host code. Empty: there are
+// none.
+std::string translations_of(const Hart& hart, const CodeRange& range);
+// Where the hart's address space (satp) has an address, whatever its mode is now.
+std::optional<u64> mapped_at(const Cpu& cpu, u64 vaddr);
 
 // How an address is translated now, from the tables themselves.
 struct LookUp {

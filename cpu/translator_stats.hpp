@@ -1,4 +1,4 @@
-// What a translating hart counts of its translator: cheap enough to be always on.
+// What a translating hart tells of its translator. Counting is cheap enough to be always on.
 #pragma once
 #include <array>
 #include <string_view>
@@ -6,6 +6,12 @@
 #include "core/types.hpp"
 
 namespace hartline {
+
+// A piece of a page of guest code.
+struct CodeRange {
+    u64 paddr = 0, bytes = 1;
+    u64 vaddr = 0;  // of paddr, as it is to be shown
+};
 
 struct TranslatorStats {
     // Why translated code was left for the translator or the interpreter.

@@ -16,6 +16,7 @@ public:
     std::size_t used() const { return used_; }  // where the next code goes
     bool has_room(std::size_t bytes) const { return used_ + bytes <= end_; }
     u8* writable(std::size_t offset) { return memory_.writable() + offset; }
+    const u8* code(std::size_t offset) const { return memory_.writable() + offset; }
     // Takes what was written at used(); what follows starts a cache line.
     void take(std::size_t bytes) { used_ = (used_ + bytes + kLine - 1) / kLine * kLine; }
     // All that was taken is the shared code.

@@ -44,6 +44,7 @@ public:
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
         std::vector<Site> sites;
+        std::vector<Piece> pieces;
         std::vector<Link> links;
         std::vector<std::unique_ptr<Handed>> handed;
     };
@@ -82,6 +83,7 @@ private:
     void hand_over(u32 index);
     void cold(std::function<void()> body, const asmjit::Label& entry);
     void note_site(u32 after_offset);
+    void note_piece(u16 item, bool cold);
     void load_flexible();
     bool uses_fp() const { return fp_state_ || fp_arithmetic_; }
 

@@ -28,6 +28,7 @@ public:
 
     // --- HartEngine
     const TranslatorStats* translator_stats() const override { return &c_.stats; }
+    std::string translations_of(const CodeRange& range) const override;
 
 private:
     // A unit's place in the cache, for finding it by an address in it.

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cpu/jit/dump.hpp"
 #include "cpu/jit/emitter.hpp"
 #include "cpu/jit/engine.hpp"
+#include "cpu/translation_listener.hpp"
 
 namespace hartline::jit {
 namespace {
@@ -64,7 +66,9 @@ bool Engine::install(Block& block, const Plan& plan) {
     unit->far_entry = made.far_entry;
     unit->charge = plan.items[0].remaining;
     unit->items = plan.items;
+    unit->end = begin + static_cast<u32>(made.bytes);
     unit->sites = std::move(made.sites);
+    unit->pieces = std::move(made.pieces);
     unit->handed = std::move(made.handed);
     unit->links = std::move(made.links);
     for (const Link& link : unit->links) cache_.point(link.jump, link.stub);
@@ -74,9 +78,33 @@ bool Engine::install(Block& block, const Plan& plan) {
     c_.stats.instructions += unit->items.size();
     c_.stats.host_bytes += made.bytes;
     by_frame_[block.paddr & ~kPageMask].push_back(unit->number);
+    if (TranslationListener* const listener = c_.cpu.config.listener)
+        listener->translated({.hart = c_.cpu.number,
+                              .vaddr = c_.block_pc,
+                              .paddr = block.paddr,
+                              .code = cache_.base() + begin,
+                              .bytes = made.bytes});
     places_[cache_.part()].push_back({begin, number, unit.get()});
     units_[number] = std::move(unit);
     return true;
+}
+
+std::string Engine::translations_of(const CodeRange& range) const {
+    const auto found = by_frame_.find(range.paddr & ~kPageMask);
+    if (found == by_frame_.end()) return "";
+    std::string text;
+    const i64 first = static_cast<i64>(range.paddr & kPageMask), end = first + static_cast<i64>(range.bytes);
+    for (const u32 number : found->second) {
+        const Unit& unit = *units_[number];
+        const auto within = [&](const Item& item) {
+            return item.offset < end && item.offset + item.decoded.length > first;
+        };
+        if (std::none_of(unit.items.begin(), unit.items.end(), within)) continue;
+        text += describe_unit(unit, {cache_.code(unit.begin), cache_.base() + unit.begin, unit.end - unit.begin},
+                         range.vaddr & ~kPageMask) +
+                "\n";
+    }
+    return text;
 }
 
 u32 Engine::new_number() {

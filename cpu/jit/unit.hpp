@@ -26,6 +26,15 @@ struct Site {
     u16 item;
 };
 
+// Host code of one guest instruction, up to the next piece.
+struct Piece {
+    static constexpr u16 kEntry = 0xffff;  // of none: the way in
+
+    u32 begin;  // in bytes from the start of the unit
+    u16 item;
+    bool cold;  // behind the main path
+};
+
 // A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit. Links are
 // numbered: see link_number().
 struct Link {
@@ -58,6 +67,7 @@ struct Unit {
     u16 charge = 0;          // what its first segment takes from the budget at once
     std::vector<Item> items;
     std::vector<Site> sites;  // by `after`
+    std::vector<Piece> pieces;  // by `begin`
     std::vector<Link> links;  // of its own
     std::vector<u32> incoming;  // links to it, by number
     std::vector<std::unique_ptr<Handed>> handed;
