@@ -1,6 +1,7 @@
 // What translated code works on: a hart as the interpreter knows it, and the translator's own cells beside
 // it.
 #pragma once
+#include "cpu/fp/fp.hpp"
 #include "cpu/interpreter/context.hpp"
 
 namespace hartline::jit {
@@ -27,6 +28,16 @@ enum class Leave : u32 {
     HandedStop,
 };
 
+// Operands in memory for the host's vector instructions.
+struct FloatConstants {
+    alignas(16) u64 sign_s[2] = {0x8000'0000, 0};
+    u64 sign_d[2] = {u64{1} << 63, 0};
+    u64 magnitude_s[2] = {0x7fff'ffff, 0};
+    u64 magnitude_d[2] = {~u64{0} >> 1, 0};
+    u64 box[2] = {~u64{0} << 32, 0};
+    u64 nan_s = fp::kCanonicalNanS, nan_d = fp::kCanonicalNanD;
+};
+
 struct JitContext : Context {
     using Context::Context;
 
@@ -43,8 +54,8 @@ struct JitContext : Context {
     u64 code_base = 0;  // executable address of the cache's start
     // Floating point: does the host's control register hold the guest's rounding mode and new flags?
     u8 fp_live = 0;
-    u32 mxcsr_guest = 0, mxcsr_host = 0;
-    u32 mxcsr_seen = 0;  // the guest's, as it was when it was put away
+    u32 mxcsr_guest = 0, mxcsr_host = 0;  // while they are put away; the guest's gathers flags
+    FloatConstants floats;
     Engine* engine = nullptr;
     TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;

@@ -49,7 +49,8 @@ void Emitter::find_targets() {
     const auto mark = [&](i32 offset) {
         if (const int item = plan_.find(offset); item >= 0) is_target_[static_cast<u32>(item)] = true;
     };
-    for (const Segment& segment : plan_.segments)
+    for (const Segment& segment : plan_.segments) {
+        is_target_[segment.first] = true;
         for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
             const Item& item = plan_.items[i];
             const bool last = item.remaining == 1;
@@ -62,6 +63,7 @@ void Emitter::find_targets() {
                 mark(segment.next);
             }
         }
+    }
 }
 
 // What follows the item in execution is the next item, unless it leaves for good.

@@ -69,7 +69,7 @@ void Emitter::address_into_rax(const Access& access) {
 // Behind a call: what it lost is loaded again. rax stays.
 void Emitter::after_slow() {
     load_flexible();
-    if (fp_arithmetic_) a.call(stubs_.fp_on);
+    if (reloads_) a.call(reload_floats_);
 }
 
 void Emitter::load_from_memory(Gp d, const x86::Mem& from, bool is_signed) {
@@ -91,26 +91,32 @@ void Emitter::load_from_rax(Gp d, const IrInst& inst) {
     }
 }
 
-// In a group's copy, and behind a miss.
-void Emitter::call_load(Gp d, const Access& access, const IrInst& inst) {
+// Where an access goes that is not served inline: within a group, to the same instruction in the copy.
+asmjit::Label Emitter::miss_here() {
+    return group_ && !copying_ ? group_->copies[item_ - group_->first] : a.newLabel();
+}
+
+// In a group's copy, and behind a miss. The value is in rax.
+void Emitter::call_load(const Access& access) {
     address_into_rax(access);
     a.call(stubs_.load[static_cast<u32>(std::countr_zero(access.bytes))]);
     note_site(static_cast<u32>(a.offset()));
     after_slow();
-    load_from_rax(d, inst);
 }
 
 void Emitter::load(const IrBlock& ir, u32 id) {
+    if (loads_float(ir, id)) return load_float(ir, id);
     const IrInst inst = ir[id];
     const bool sum = is_sum(ir, inst.a);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
-    const asmjit::Label miss = group_ && !copying_ ? group_->copies[item_ - group_->first] : a.newLabel();
+    const asmjit::Label miss = miss_here();
     const x86::Mem from = copying_ ? x86::Mem() : locate(access, hartline::Access::Load, miss);
     if (sum) used(ir[inst.a].a);
     used(inst.a);
     const Gp d = destination(ir, id);
     if (copying_) {
-        call_load(d, access, inst);
+        call_load(access);
+        load_from_rax(d, inst);
     } else {
         load_from_memory(d, from, inst.is_signed);
     }
@@ -120,13 +126,19 @@ void Emitter::load(const IrBlock& ir, u32 id) {
     a.bind(back);
     cold(
         [this, access, d, back, inst] {
-            call_load(d, access, inst);
+            call_load(access);
+            load_from_rax(d, inst);
             a.jmp(back);
         },
         miss);
 }
 
-void Emitter::store_value(const x86::Mem& to, const Value& v) {
+void Emitter::store_value(const x86::Mem& to, const IrBlock& ir, const IrInst& inst) {
+    const Value& v = values_[inst.b];
+    if (const auto from = stored_float(ir, inst.b, inst.width)) {
+        inst.width == 64 ? a.vmovsd(to, *from) : a.vmovss(to, *from);
+        return;
+    }
     if (v.kind == Value::Kind::Immediate && fits(v.immediate)) {
         a.mov(to, static_cast<i32>(v.immediate));
         return;
@@ -147,11 +159,11 @@ void Emitter::store(const IrBlock& ir, u32 id) {
     if (v.temporary) failed_ = true;  // no row stores what it computed
     const bool sum = is_sum(ir, inst.a);
     const Access access = access_of(ir, inst.a, inst.width / 8u);
-    const asmjit::Label miss = group_ && !copying_ ? group_->copies[item_ - group_->first] : a.newLabel();
+    const asmjit::Label miss = miss_here();
     if (copying_)
         call_store(access, v);
     else
-        store_value(locate(access, hartline::Access::Store, miss), v);
+        store_value(locate(access, hartline::Access::Store, miss), ir, inst);
     if (sum) used(ir[inst.a].a);
     used(inst.a);
     used(inst.b);

@@ -5,6 +5,7 @@
 
 #include "cpu/effects.hpp"
 #include "cpu/interpreter/handlers.hpp"
+#include "cpu/jit/float_use.hpp"
 #include "cpu/lift.hpp"
 
 namespace hartline::jit {
@@ -30,6 +31,8 @@ bool Emitter::emit(Result& result) {
     out_ = &result;
     for (std::size_t i = 0; i < plan_.items.size(); ++i) labels_.push_back(a.newLabel());
     choose_flexible();
+    find_targets();
+    choose_float_homes();
     fp_state_ = std::any_of(plan_.items.begin(), plan_.items.end(), [](const Item& item) {
         return is_floating_point(row(item.decoded.op).extension);
     });
@@ -42,6 +45,7 @@ bool Emitter::emit(Result& result) {
         }
         segment_end(segment);
     }
+    reload_floats();
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
         item_ = cold_[i].item;
         note_piece(static_cast<u16>(item_), true);
@@ -63,8 +67,10 @@ void Emitter::choose_flexible() {
     std::array<unsigned, 33> mentions{};
     for (const Item& item : plan_.items) {
         const Operands& o = item.decoded.operands;
-        if (is_floating_point(row(item.decoded.op).extension)) continue;
-        for (const u8 reg : {o.rd, o.rs1, o.rs2}) ++mentions[reg % 32];
+        const FloatUse& floats = float_use(item.decoded.op);
+        if (floats.writes == FloatWidth::None) ++mentions[o.rd % 32];
+        if (floats.reads[0] == FloatWidth::None) ++mentions[o.rs1];
+        if (floats.reads[1] == FloatWidth::None) ++mentions[o.rs2];
     }
     mentions[0] = 0;
     for (u8& guest : flexible_) {
@@ -94,6 +100,7 @@ void Emitter::entry() {
     cold([this, first] { leave_for_budget(plan_.items[0].remaining, first); }, spent);
     float_guard();
     load_flexible();
+    load_float_homes();
 }
 
 void Emitter::cold(std::function<void()> body, const asmjit::Label& entry) {
@@ -117,36 +124,42 @@ void Emitter::item(u32 index) {
     IrBlock ir;
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
+    if (is_target_[index] || copying_) boxed_ = 0;
     if (ir.back().op == IrOp::Call && system(index)) return;
-    if (!lowerable(ir)) return hand_over(index);
+    if (!lowerable(ir)) {
+        boxed_ = 0;
+        return hand_over(index);
+    }
+    start_floats(ir);
     lower(ir);
+    end_floats(index);
     if (is_terminator(ir.back().op) && ir.back().op != IrOp::End) terminator(ir, index);
 }
 
 bool Emitter::lowerable(const IrBlock& ir) const {
     if (ir.size() > values_.size()) return false;
-    return std::all_of(ir.begin(), ir.end(), [&](const IrInst& inst) {
-        switch (inst.op) {
-            case IrOp::Illegal:
-            case IrOp::Call:
-            case IrOp::Amo:
-            case IrOp::LoadReserved:
-            case IrOp::StoreConditional:
-            case IrOp::CompareSwap:
-            case IrOp::OrcB:
-            case IrOp::ClMul:
-            case IrOp::ClMulH:
-            case IrOp::ClMulR: return false;
-            case IrOp::FpGuard:
-            case IrOp::RoundingGuard:
-            case IrOp::GetF:
-            case IrOp::SetF:
-            case IrOp::Box:
-            case IrOp::Unbox:
-            case IrOp::Fp: return float_lowerable(inst);
-            default: return true;
-        }
-    });
+    return float_shapes(ir) && std::all_of(ir.begin(), ir.end(), [&](const IrInst& inst) {
+               switch (inst.op) {
+                   case IrOp::Illegal:
+                   case IrOp::Call:
+                   case IrOp::Amo:
+                   case IrOp::LoadReserved:
+                   case IrOp::StoreConditional:
+                   case IrOp::CompareSwap:
+                   case IrOp::OrcB:
+                   case IrOp::ClMul:
+                   case IrOp::ClMulH:
+                   case IrOp::ClMulR: return false;
+                   case IrOp::FpGuard:
+                   case IrOp::RoundingGuard:
+                   case IrOp::GetF:
+                   case IrOp::SetF:
+                   case IrOp::Box:
+                   case IrOp::Unbox:
+                   case IrOp::Fp: return float_lowerable(inst);
+                   default: return true;
+               }
+           });
 }
 
 void Emitter::lower(const IrBlock& ir) {
@@ -154,6 +167,7 @@ void Emitter::lower(const IrBlock& ir) {
     free_temporaries_ = 7;
     for (u32 id = 0; id < ir.size() && !failed_; ++id) {
         const IrInst& inst = ir[id];
+        if ((float_values_ >> id & 1) != 0) continue;  // where they are used
         switch (inst.op) {
             case IrOp::Begin:
             case IrOp::End:

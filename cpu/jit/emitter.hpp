@@ -29,8 +29,16 @@ struct Value {
     u8 guest = 32;           // the guest register that it is the value of, as long as that is not written
     u8 uses = 0;             // still to come
     x86::Gp reg{};
+    x86::Xmm xmm{};
     x86::Mem mem{};
     u64 immediate = 0;
+};
+
+// An operand of a floating-point operation: an f register, unboxed where it is a single one.
+struct FloatSource {
+    u8 guest = 0;
+    bool single = false;
+    bool negative = false;  // with its sign changed
 };
 
 class Emitter {
@@ -54,6 +62,7 @@ public:
 
 private:
     using Gp = x86::Gp;
+    using Xmm = x86::Xmm;
     struct Cold {  // what is emitted behind the main path
         asmjit::Label entry;
         u32 item;
@@ -126,7 +135,8 @@ private:
     x86::Mem probe(const Access& access, hartline::Access kind, const asmjit::Label& miss);
     void probe_into(Gp addend, const Access& access, hartline::Access kind, const asmjit::Label& miss);
     static Gp index_of(const Access& access);
-    void call_load(Gp d, const Access& access, const IrInst& inst);
+    void call_load(const Access& access);
+    asmjit::Label miss_here();
     void call_store(const Access& access, const Value& v);
 
     // --- emit_group.cpp
@@ -141,7 +151,7 @@ private:
     bool is_sum(const IrBlock& ir, u32 id) const;
     void load(const IrBlock& ir, u32 id);
     void store(const IrBlock& ir, u32 id);
-    void store_value(const x86::Mem& to, const Value& v);
+    void store_value(const x86::Mem& to, const IrBlock& ir, const IrInst& inst);
     void load_from_memory(Gp d, const x86::Mem& from, bool is_signed);
     void load_from_rax(Gp d, const IrInst& inst);
     void address_into_rax(const Access& access);
@@ -173,8 +183,50 @@ private:
 
     // --- emit_float.cpp
     bool float_lowerable(const IrInst& inst) const;
-    void floating(const IrBlock& ir, u32 id);
+    bool float_shapes(const IrBlock& ir) const;
+    void choose_float_homes();
     void float_guard();
+    void load_float_homes();
+    void load_float_home(u32 home);
+    void start_floats(const IrBlock& ir);
+    void end_floats(u32 index);
+    const asmjit::Label& handed_over();
+    void reload_floats();
+
+    // --- emit_float_values.cpp
+    std::optional<Xmm> float_home(u8 guest) const;
+    bool single_home(u8 guest) const;
+    FloatSource float_source(const IrBlock& ir, u32 id) const;
+    asmjit::Operand float_operand(const FloatSource& source);
+    Xmm in_xmm(const FloatSource& source, Xmm temporary);
+    void move_float(Xmm to, const FloatSource& source);
+    Xmm float_target(u8 guest, bool single) const;
+    void check_boxed(const FloatSource& source);
+    void check_rounding(const IrInst& inst);
+    void set_float(u8 guest, bool single, Xmm from);
+    void set_float_bits(u8 guest, bool single, Gp from);
+    void floating(const IrBlock& ir, u32 id);
+    void set_f(const IrBlock& ir, u32 id);
+    bool loads_float(const IrBlock& ir, u32 id) const;
+    void load_float(const IrBlock& ir, u32 id);
+    std::optional<Xmm> stored_float(const IrBlock& ir, u32 id, u8 width) const;
+
+    // --- emit_float_arithmetic.cpp
+    static bool is_single(fp::Op op) { return fp::name(op).back() == 'S'; }
+    void float_result(const IrBlock& ir, u32 id, Xmm d);
+    void float_binary(const IrBlock& ir, u32 id, Xmm d);
+    void float_unary(const IrBlock& ir, u32 id, Xmm d);
+    void multiply_add(const IrBlock& ir, u32 id, Xmm d);
+    void pick(const IrBlock& ir, u32 id, Xmm d);
+    void sign(const IrBlock& ir, u32 id, Xmm d);
+    void canonical(Xmm d, bool single);
+
+    // --- emit_float_convert.cpp
+    void float_to_integer(const IrBlock& ir, u32 id);
+    void compare_floats(const IrBlock& ir, u32 id, Gp d);
+    void to_signed(const IrBlock& ir, u32 id, Gp d);
+    void to_unsigned(const IrBlock& ir, u32 id, Gp d);
+    void from_integer(const IrBlock& ir, u32 id, Xmm d);
 
     x86::Mem cell_of(const void* address, u32 bytes = 8) const { return cell(c_, address, bytes); }
     static bool fits(u64 v) { return static_cast<i64>(v) == static_cast<i32>(v); }
@@ -198,5 +250,20 @@ private:
     std::optional<Group> group_;
     bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;
+
+    // Of floating point. An f register's home has either all of it, or, where the unit takes it for a single
+    // mostly, its unboxed value; memory has all of it, always.
+    struct FloatHome {
+        u8 guest = 32;
+        bool single = false;
+    };
+    std::array<FloatHome, kFloatHomes> float_homes_{};
+    u32 float_homes_used_ = 0;
+    std::array<u8, 32> float_home_of_{};         // index + 1
+    u32 boxed_ = 0;                              // f registers that are known to be boxed, here
+    u64 float_values_ = 0;                       // values that are part of a SetF
+    asmjit::Label handed_over_, behind_handed_;  // of the instruction under way
+    asmjit::Label reload_floats_;
+    bool reloads_ = false;
 };
 }  // namespace hartline::jit

@@ -4,11 +4,12 @@
 namespace hartline::jit {
 
 void settle_fp(JitContext& c) {
-    if (c.mxcsr_seen == 0) return;
+    constexpr u32 kFlags = 0x3f;
+    const u64 seen = c.mxcsr_guest & kFlags;
+    if (seen == 0) return;
+    c.mxcsr_guest &= ~kFlags;
     // MXCSR: invalid, (denormal), divide by zero, overflow, underflow, inexact from bit 0 on; fflags the
     // other way.
-    const u64 seen = c.mxcsr_seen;
-    c.mxcsr_seen = 0;
     c.cpu.s.fflags |= static_cast<u32>(bit(seen, 5) | bit(seen, 4) << 1 | bit(seen, 3) << 2 |
                                        bit(seen, 2) << 3 | bit(seen, 0) << 4);
 }

@@ -38,6 +38,9 @@ inline constexpr std::array<Pin, 8> kPinned{{{2, asmjit::x86::rbx},
 inline constexpr std::array<asmjit::x86::Gp, 1> kFlexible{asmjit::x86::r13};
 inline constexpr auto kGroup = asmjit::x86::r14;  // the addend of the page of a group of accesses
 
+// xmm0 and xmm1 are free between guest instructions; from xmm2 on a unit keeps copies of f registers.
+inline constexpr u32 kFloatHomes = 14, kFirstFloatHome = 2;
+
 // A cell of the context as a memory operand.
 inline i32 displacement(const JitContext& c, const void* cell) {
     return static_cast<i32>(static_cast<const u8*>(cell) - reinterpret_cast<const u8*>(&c)) - kBias;

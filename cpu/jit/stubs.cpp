@@ -62,7 +62,7 @@ private:
         const Label off = a.newLabel();
         a.cmp(at(c_.fp_live), 0);
         a.je(off);
-        a.stmxcsr(at(c_.mxcsr_seen));
+        a.stmxcsr(at(c_.mxcsr_guest));
         a.ldmxcsr(at(c_.mxcsr_host));
         a.mov(at(c_.fp_live), 0);
         a.bind(off);

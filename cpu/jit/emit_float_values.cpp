@@ -1,0 +1,204 @@
+// Where f registers' values are while an instruction is emitted; loads, stores and moves of them.
+#include "cpu/jit/emitter.hpp"
+
+namespace hartline::jit {
+namespace {
+x86::Mem high_half(x86::Mem mem) {
+    mem.addOffset(4);
+    mem.setSize(4);
+    return mem;
+}
+}  // namespace
+
+std::optional<x86::Xmm> Emitter::float_home(u8 guest) const {
+    const u8 home = float_home_of_[guest];
+    if (home == 0) return std::nullopt;
+    return x86::xmm(kFirstFloatHome + home - 1u);
+}
+bool Emitter::single_home(u8 guest) const {
+    const u8 home = float_home_of_[guest];
+    return home != 0 && float_homes_[home - 1u].single;
+}
+
+FloatSource Emitter::float_source(const IrBlock& ir, u32 id) const {
+    FloatSource source;
+    if (ir[id].op == IrOp::Xor) {
+        source.negative = true;
+        id = ir[id].a;
+    }
+    if (ir[id].op == IrOp::Unbox) {
+        source.single = true;
+        id = ir[id].a;
+    }
+    source.guest = ir[id].reg;
+    return source;
+}
+
+// A single one that is not boxed counts as the canonical NaN: that is left to the interpreter.
+void Emitter::check_boxed(const FloatSource& source) {
+    if (!source.single || single_home(source.guest) || (boxed_ >> source.guest & 1) != 0) return;
+    a.cmp(high_half(float_memory(source.guest)), -1);
+    a.jne(handed_over());
+}
+
+// A static rounding mode must be the one that the host's control register holds.
+void Emitter::check_rounding(const IrInst& inst) {
+    if (inst.rounding == kDynamicRounding) return;
+    a.cmp(cell_of(&c_.cpu.s.frm, 4), inst.rounding);
+    a.jne(handed_over());
+}
+
+// In a register or in memory, whatever its sign should be. Its box is to be checked before.
+asmjit::Operand Emitter::float_operand(const FloatSource& source) {
+    const auto home = float_home(source.guest);
+    if (home && (source.single || !single_home(source.guest))) return *home;
+    return float_memory(source.guest, source.single ? 4 : 8);
+}
+
+void Emitter::move_float(Xmm to, const FloatSource& source) {
+    const asmjit::Operand from = float_operand(source);
+    if (from.isReg()) {
+        if (from.as<Xmm>().id() != to.id()) a.vmovaps(to, from.as<Xmm>());
+    } else {
+        source.single ? a.vmovss(to, from.as<x86::Mem>()) : a.vmovsd(to, from.as<x86::Mem>());
+    }
+}
+
+x86::Xmm Emitter::in_xmm(const FloatSource& source, Xmm temporary) {
+    const asmjit::Operand from = float_operand(source);
+    if (from.isReg()) return from.as<Xmm>();
+    move_float(temporary, source);
+    return temporary;
+}
+
+// Where a result is best made.
+x86::Xmm Emitter::float_target(u8 guest, bool single) const {
+    const auto home = float_home(guest);
+    return home && (single || !single_home(guest)) ? *home : x86::xmm0;
+}
+
+void Emitter::set_float(u8 guest, bool single, Xmm from) {
+    const auto home = float_home(guest);
+    const u32 bit = u32{1} << guest;
+    if (!single) {
+        boxed_ &= ~bit;
+        a.vmovsd(float_memory(guest), from);
+        if (single_home(guest))
+            load_float_home(float_home_of_[guest] - 1u);
+        else if (home && home->id() != from.id())
+            a.vmovaps(*home, from);
+        return;
+    }
+    if (home && !single_home(guest)) {
+        a.vorps(*home, from, cell_of(&c_.floats.box, 16));
+        a.vmovsd(float_memory(guest), *home);
+    } else {
+        if (home && home->id() != from.id()) a.vmovaps(*home, from);
+        a.vmovss(float_memory(guest, 4), from);
+        if ((boxed_ & bit) == 0) a.mov(high_half(float_memory(guest)), -1);
+    }
+    boxed_ |= bit;
+}
+
+// The same from a general register.
+void Emitter::set_float_bits(u8 guest, bool single, Gp from) {
+    if (float_home(guest)) {
+        single ? a.vmovd(x86::xmm0, from.r32()) : a.vmovq(x86::xmm0, from);
+        return set_float(guest, single, x86::xmm0);
+    }
+    const u32 bit = u32{1} << guest;
+    if (single) {
+        a.mov(float_memory(guest, 4), from.r32());
+        if ((boxed_ & bit) == 0) a.mov(high_half(float_memory(guest)), -1);
+        boxed_ |= bit;
+    } else {
+        a.mov(float_memory(guest), from);
+        boxed_ &= ~bit;
+    }
+}
+
+void Emitter::floating(const IrBlock& ir, u32 id) {
+    const IrInst& inst = ir[id];
+    switch (inst.op) {
+        case IrOp::GetF:
+            values_[id].kind = Value::Kind::Memory;
+            values_[id].mem = float_memory(inst.reg);
+            return;
+        case IrOp::SetF: return set_f(ir, id);
+        case IrOp::Fp: return float_to_integer(ir, id);
+        default: return;  // Box, Unbox: where they are used; the guards: float_guard()
+    }
+}
+
+void Emitter::set_f(const IrBlock& ir, u32 id) {
+    const u8 guest = ir[id].reg;
+    const bool single = ir[ir[id].a].op == IrOp::Box;
+    const u32 source = single ? ir[ir[id].a].a : ir[id].a;
+    switch (ir[source].op) {
+        case IrOp::Load:
+            if (float_home(guest)) return set_float(guest, single, values_[source].xmm);
+            return set_float_bits(guest, single, in_register(source));
+        case IrOp::GetX:
+        case IrOp::Imm: return set_float_bits(guest, single, in_register(source));
+        case IrOp::Fp: {
+            const Xmm d = float_target(guest, single);
+            float_result(ir, source, d);
+            return set_float(guest, single, d);
+        }
+        default: {
+            const Xmm d = float_target(guest, single);
+            sign(ir, source, d);
+            return set_float(guest, single, d);
+        }
+    }
+}
+
+// Does the value go to an f register that has a home?
+bool Emitter::loads_float(const IrBlock& ir, u32 id) const {
+    for (u32 i = id + 1; i < ir.size(); ++i) {
+        const IrInst& inst = ir[i];
+        if (inst.op == IrOp::SetF && (inst.a == id || (ir[inst.a].op == IrOp::Box && ir[inst.a].a == id)))
+            return float_home(inst.reg).has_value() && ir[id].width >= 32;
+    }
+    return false;
+}
+
+void Emitter::load_float(const IrBlock& ir, u32 id) {
+    const IrInst& inst = ir[id];
+    u32 set = id + 1;
+    while (ir[set].op != IrOp::SetF) ++set;
+    const bool single = inst.width == 32;
+    const Xmm d = float_target(ir[set].reg, single);
+    const Access access = access_of(ir, inst.a, inst.width / 8u);
+    const asmjit::Label miss = miss_here();
+    const auto call = [this, access, d, single] {
+        call_load(access);
+        single ? a.vmovd(d, x86::eax) : a.vmovq(d, x86::rax);
+    };
+    if (copying_) {
+        call();
+    } else {
+        const x86::Mem from = locate(access, hartline::Access::Load, miss);
+        single ? a.vmovss(d, from) : a.vmovsd(d, from);
+    }
+    values_[id].kind = Value::Kind::Float;
+    values_[id].xmm = d;
+    if (copying_ || group_) return;
+    const asmjit::Label back = a.newLabel();
+    a.bind(back);
+    cold(
+        [this, call, back] {
+            call();
+            a.jmp(back);
+        },
+        miss);
+}
+
+// The register that has what a store of so many bits takes.
+std::optional<x86::Xmm> Emitter::stored_float(const IrBlock& ir, u32 id, u8 width) const {
+    if (ir[id].op != IrOp::GetF || width < 32) return std::nullopt;
+    const u8 guest = ir[id].reg;
+    if (single_home(guest) && (width == 64 || (boxed_ >> guest & 1) == 0)) return std::nullopt;
+    return float_home(guest);
+}
+}  // namespace hartline::jit
