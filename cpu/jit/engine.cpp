@@ -64,7 +64,7 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     c_.limit_at_entry = s.retired + left;
     c_.left = left << kBudgetShift | kBextrControl;
     c_.page = pc & ~kPageMask;
-    c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
+    set_jump_tags();
     c_.mxcsr_guest = kMxcsrDefault | kRoundingControl[s.frm % 4] << 13;
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
@@ -98,6 +98,7 @@ Exit Engine::run_units(const Unit* unit, u64 pc) {
             default:
                 if (!go_on(settle(why))) return Exit::System;
                 c_.leave_pc = s.pc;
+                set_jump_tags();  // of another mode or address space, perhaps
                 unit = after_indirect();
         }
         pc = c_.leave_pc;
@@ -121,6 +122,11 @@ Exit Engine::interpret(u64 pc) {
     c_.block = block;
     c_.block_pc = pc;
     return Exit::Run;
+}
+
+void Engine::set_jump_tags() {
+    set_jump_tag();
+    c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
 }
 
 // After an instruction that trapped (true), or behind which the hart must look at the world.

@@ -52,6 +52,7 @@ private:
     Leave enter(u64 pc, const Unit& unit);
     Exit interpret(u64 pc);
     bool settle(Leave why);
+    void set_jump_tags();
     void complete_load(const Item& item);
     // The unit to go on with; null: none yet.
     const Unit* after_link();

@@ -253,3 +253,34 @@ TEST_CASE("jit_fence_i_after_copying_code", "[jit]") {
     CHECK(reg(twins, a0) > 500);
     CHECK(reg(twins, a1) > 500);
 }
+
+TEST_CASE("jit_an_address_means_another_thing_in_another_mode", "[jit]") {
+    // M-mode and S-mode code lie at the same address, in different frames: mret and ecall go to and fro.
+    Twins twins;
+    constexpr u64 kVirtual = kCode;
+    const u64 frame = kRam + 0x2'0000;
+    Tables tables(twins);
+    tables.map(kVirtual, frame);
+    Assembly main = into_supervisor(kVirtual), machine(kCode), supervisor(frame);
+    machine.word(addi(a0, a0, 1));  // the handler, and what lies there for M-mode
+    machine.imm(Op::ADDI, t1, zero, 3);
+    machine.imm(Op::ADDI, t1, t1, -1);
+    machine.branch(Op::BNE, t1, zero, machine.here() - 4);
+    machine.li(t0, kVirtual);
+    machine.csrw(kMepc, t0);
+    machine.plain(Op::MRET);
+    supervisor.word(addi(a1, a1, 1));
+    supervisor.imm(Op::ADDI, t1, zero, 2);
+    supervisor.imm(Op::ADDI, t1, t1, -1);
+    supervisor.branch(Op::BNE, t1, zero, supervisor.here() - 4);
+    supervisor.plain(Op::ECALL);
+    Assembly start(kRam);
+    start.li(t0, kCode);
+    start.csrw(0x305, t0);  // mtvec
+    start.csrw(0x302, zero);
+    for (const u32 word : main.words()) start.word(word);
+    for (const Assembly& code : {start, machine, supervisor}) twins.put(code);
+    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 37));
+    CHECK(reg(twins, a0) > 100);
+    CHECK(reg(twins, a1) > 100);
+}
