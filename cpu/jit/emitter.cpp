@@ -218,6 +218,7 @@ void Emitter::hand_over(u32 index) {
     handed->offset = item.offset;
     handed->remaining = item.remaining;
     handed->uses_fp = uses_fp();
+    handed->leaves = flow_of(item) == Flow::Leaves;
     auto* const block = new (handed->block) Block{};
     block->raw = item.word;
     block->count = 1;

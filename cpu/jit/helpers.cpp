@@ -43,7 +43,7 @@ Granted granted(const JitContext& c, bool uses_fp) {
 
 bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
     const HartState& s = c.cpu.s;
-    return !c.leave && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
+    return !c.leave && !c.cpu.contexts_stale && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
            !interrupt_deliverable(c.cpu);
 }
 }  // namespace
@@ -63,7 +63,8 @@ Status run_handed(JitContext& c, Handed& handed) {
     switch (exit) {
         case Exit::Next: return Status::On;
         case Exit::System:
-            return s.pc == following && may_go_on(c, handed.uses_fp, before) ? Status::On : Status::Stop;
+            if (handed.leaves || s.pc != following) return Status::Stop;
+            return may_go_on(c, handed.uses_fp, before) ? Status::On : Status::Stop;
         case Exit::Trap:
             --s.retired;
             s.pc = c.block_pc;

@@ -50,6 +50,7 @@ struct Handed {
     i32 offset = 0;
     u16 remaining = 0;
     bool uses_fp = false;  // the unit relies on FS and frm
+    bool leaves = false;   // no code follows
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
 
