@@ -1,12 +1,9 @@
-// Units in words: guest instructions, their IR, and the host's instructions beside them.
+// Guest instructions, their IR, and the host's instructions beside them.
 #include "cpu/jit/dump.hpp"
-
-#include <capstone/capstone.h>
 
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <stdexcept>
 
 #include "cpu/disassembler.hpp"
 #include "cpu/jit/registers.hpp"
@@ -15,7 +12,7 @@
 namespace hartline::jit {
 namespace {
 using Lines = std::vector<std::string>;
-constexpr std::size_t kLeftColumns = 56;
+constexpr std::size_t kLeftColumns = 52;
 
 template <class... Arguments>
 std::string format(const char* pattern, Arguments... arguments) {
@@ -24,42 +21,15 @@ std::string format(const char* pattern, Arguments... arguments) {
     return text;
 }
 
-class HostDisassembler {
-public:
-    HostDisassembler() {
-        if (cs_open(CS_ARCH_X86, CS_MODE_64, &engine_) != CS_ERR_OK)
-            throw std::runtime_error("Capstone does not start for x86-64");
-        insn_ = cs_malloc(engine_);
-        if (insn_ == nullptr) throw std::bad_alloc();
-    }
-    ~HostDisassembler() {
-        if (insn_ != nullptr) cs_free(insn_, 1);
-        cs_close(&engine_);
-    }
-    HostDisassembler(const HostDisassembler&) = delete;
-    HostDisassembler& operator=(const HostDisassembler&) = delete;
-
-    // Addresses are shown from the start of the unit, where they lie in it.
-    void print(const u8* code, std::size_t bytes, u64 address, u64 unit, Lines& to) {
-        while (bytes != 0 && cs_disasm_iter(engine_, &code, &bytes, &address, insn_))
-            to.push_back(
-                format("%5" PRIx64 "  %s %s", insn_->address - unit, insn_->mnemonic, insn_->op_str));
-        if (bytes != 0) to.push_back("?");
-    }
-
-private:
-    csh engine_ = 0;
-    cs_insn* insn_ = nullptr;
-};
-
 class Dump {
 public:
-    Dump(const Unit& unit, const CodeOfUnit& code, u64 page) : unit_(unit), code_(code), page_(page) {}
+    Dump(const Unit& unit, const HostText::Code& code, u64 page, HostText& host)
+        : unit_(unit), code_(code), page_(page), host_(host) {}
 
     std::string text() {
-        text_ = format("unit at %016" PRIx64 " (physical %" PRIx64
-                       "): %zu instructions, %zu bytes at %" PRIx64 ", linked to by %zu\n",
-                       address(0), unit_.paddr, unit_.items.size(), code_.bytes, code_.address,
+        text_ = format("unit at %016" PRIx64 " (physical %" PRIx64 "): %zu instructions, %" PRIu64
+                       " bytes at %" PRIx64 ", linked to by %zu\n",
+                       address(0), unit_.paddr, unit_.items.size(), code_.size, code_.address,
                        unit_.incoming.size());
         text_ += "pinned:";
         for (const Pin& pin : kPinned) text_ += format(" x%u=%s", pin.guest, name(pin.host));
@@ -84,15 +54,14 @@ private:
         const u64 pc = address(index);
         const bool compressed = item.decoded.length == 2;
         const u32 word = compressed ? item.word & 0xffff : item.word;
-        Lines lines{
-            format("%" PRIx64 "  %0*" PRIx32 "%s  ", pc, compressed ? 4 : 8, word, compressed ? "    " : "") +
-            guest_.text(word, pc)};
+        const std::string bits = compressed ? format("%04" PRIx32 "    ", word) : format("%08" PRIx32, word);
+        Lines lines{format("%" PRIx64 "  %s  ", pc, bits.c_str()) + guest_.text(word, pc)};
         IrBlock ir;
         lift(item.decoded.op, item.decoded.operands, pc, item.decoded.length, ir);
         const std::string text = print(ir);
-        for (std::size_t at = 0; at < text.size();) {
+        for (std::size_t at = text.find('\n') + 1; at < text.size();) {  // behind Begin
             const std::size_t end = text.find('\n', at);
-            lines.push_back("    " + text.substr(at, end - at));
+            lines.push_back("  " + text.substr(at, end - at));
             at = end + 1;
         }
         return lines;
@@ -103,12 +72,11 @@ private:
         Lines lines;
         for (std::size_t i = 0; i < unit_.pieces.size(); ++i) {
             const Piece& piece = unit_.pieces[i];
-            const u32 end =
-                i + 1 < unit_.pieces.size() ? unit_.pieces[i + 1].begin : static_cast<u32>(code_.bytes);
+            const u64 end = i + 1 < unit_.pieces.size() ? unit_.pieces[i + 1].begin : code_.size;
             if (piece.item != item || piece.begin == end) continue;
-            if (piece.cold) lines.push_back("     behind:");
-            host_.print(code_.host + piece.begin, end - piece.begin, code_.address + piece.begin,
-                        code_.address, lines);
+            if (piece.cold) lines.emplace_back("       behind:");
+            host_.lines({code_.bytes + piece.begin, code_.address + piece.begin, end - piece.begin}, code_,
+                        lines);
         }
         return lines;
     }
@@ -125,15 +93,15 @@ private:
     }
 
     const Unit& unit_;
-    const CodeOfUnit code_;
+    const HostText::Code code_;
     const u64 page_;
+    HostText& host_;
     Disassembler guest_;
-    HostDisassembler host_;
     std::string text_;
 };
 }  // namespace
 
-std::string describe_unit(const Unit& unit, const CodeOfUnit& code, u64 page) {
-    return Dump(unit, code, page).text();
+std::string describe_unit(const Unit& unit, const HostText::Code& code, u64 page, HostText& host) {
+    return Dump(unit, code, page, host).text();
 }
 }  // namespace hartline::jit

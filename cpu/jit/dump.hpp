@@ -2,15 +2,12 @@
 #pragma once
 #include <string>
 
+#include "cpu/jit/host_text.hpp"
 #include "cpu/jit/unit.hpp"
 
 namespace hartline::jit {
 
-struct CodeOfUnit {
-    const u8* host = nullptr;
-    u64 address = 0;  // that it is executed at
-    std::size_t bytes = 0;
-};
-// `page`: the virtual address to show for its page.
-std::string describe_unit(const Unit& unit, const CodeOfUnit& code, u64 page);
+// Each guest instruction, its IR, and beside them the host code of `code` that is for it. `page`: the virtual address
+// to show for the unit's page.
+std::string describe_unit(const Unit& unit, const HostText::Code& code, u64 page, HostText& host);
 }  // namespace hartline::jit

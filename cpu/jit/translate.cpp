@@ -93,6 +93,7 @@ std::string Engine::translations_of(const CodeRange& range) const {
     const auto found = by_frame_.find(range.paddr & ~kPageMask);
     if (found == by_frame_.end()) return "";
     std::string text;
+    HostText host(c_, stubs_);
     const i64 first = static_cast<i64>(range.paddr & kPageMask), end = first + static_cast<i64>(range.bytes);
     for (const u32 number : found->second) {
         const Unit& unit = *units_[number];
@@ -100,9 +101,8 @@ std::string Engine::translations_of(const CodeRange& range) const {
             return item.offset < end && item.offset + item.decoded.length > first;
         };
         if (std::none_of(unit.items.begin(), unit.items.end(), within)) continue;
-        text += describe_unit(unit, {cache_.code(unit.begin), cache_.base() + unit.begin, unit.end - unit.begin},
-                         range.vaddr & ~kPageMask) +
-                "\n";
+        const HostText::Code code{cache_.code(unit.begin), cache_.base() + unit.begin, unit.end - unit.begin};
+        text += describe_unit(unit, code, range.vaddr & ~kPageMask, host) + "\n";
     }
     return text;
 }
