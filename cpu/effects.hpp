@@ -71,7 +71,7 @@ struct Probe {
         effects.loads = effects.stores = true;
         k(V{});
     }
-    constexpr void fence() {}
+    constexpr void fence(i32) {}
 
     constexpr V f(u8) { return {}; }
     constexpr void set_f(u8, V) { effects.writes_f = true; }

@@ -72,7 +72,7 @@ struct Lift {
         k(emit(
             {.op = IrOp::CompareSwap, .width = width, .a = address.id, .b = expected.id, .c = desired.id}));
     }
-    void fence() { emit({.op = IrOp::Fence}); }
+    void fence(i32 sets) { emit({.op = IrOp::Fence, .imm = static_cast<u64>(sets)}); }
 
     V f(u8 reg) { return emit({.op = IrOp::GetF, .reg = reg}); }
     void set_f(u8 reg, V value) { emit({.op = IrOp::SetF, .reg = reg, .a = value.id}); }

@@ -21,7 +21,7 @@ namespace hartline {
 
 class Tlb {
 public:
-    static constexpr unsigned kEntries = 1024;  // a kind
+    static constexpr unsigned kEntries = 4096;  // a kind
     // Matches nothing: of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned.
     static constexpr u64 kInvalid = ~u64{0};
 
@@ -35,6 +35,9 @@ public:
     // hart.
     const u64* tags(Access access) const { return kind(access).tags.data(); }
     const u64* addends(Access access) const { return kind(access).addends.data(); }
+    // For frame(): eight bytes an entry, whose lowest kFrameBits are the frame number.
+    const void* frames(Access access) const { return kind(access).meta.data(); }
+    static constexpr unsigned kFrameBits = 48;
     // Of the entry that serves vaddr, if one does. An addend is a host address minus a virtual address.
     u64 tag(Access access, u64 vaddr) const { return kind(access).tags[index(vaddr)]; }
     u64 addend(Access access, u64 vaddr) const { return kind(access).addends[index(vaddr)]; }
@@ -63,8 +66,9 @@ public:
 
 private:
     struct Meta {  // of an entry, for flushing
-        u64 frame : 48, page_shift : 8, global : 1;
+        u64 frame : kFrameBits, page_shift : 8, global : 1;
     };
+    static_assert(sizeof(Meta) == 8);
     struct Kind {
         std::array<u64, kEntries> tags, addends;
         std::array<Meta, kEntries> meta;

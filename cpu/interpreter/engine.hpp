@@ -28,6 +28,7 @@ protected:
     // The block at `pc`, decoded if need be. Null: fetching its first instruction traps (Cpu::pending).
     const Block* find_block(u64 pc);
     Block* known_block(u64 paddr) const { return blocks_.find(paddr); }
+    void note_code(u64 paddr);
     bool watched() const { return c_.cpu.config.observer != nullptr; }
 
 private:

@@ -202,7 +202,7 @@ struct Interp {
     void compare_swap(unsigned width, u64 vaddr, u64 expected, u64 desired, K&& k) {
         after(slow_compare_swap(c, in, width / 8, vaddr, expected, desired), width, k);
     }
-    void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+    void fence(i32) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
     // --- floating point
     static constexpr u64 kDirty = 3u << 13;  // mstatus.FS

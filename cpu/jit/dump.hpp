@@ -7,7 +7,7 @@
 
 namespace hartline::jit {
 
-// Each guest instruction, its IR, and beside them the host code of `code` that is for it. `page`: the virtual address
-// to show for the unit's page.
+// Each guest instruction, its IR, and beside them the host code of `code` that is for it. `page`: the virtual
+// address to show for the unit's page.
 std::string describe_unit(const Unit& unit, const HostText::Code& code, u64 page, HostText& host);
 }  // namespace hartline::jit

@@ -7,7 +7,6 @@
 namespace hartline::jit {
 namespace {
 constexpr i32 budget_of(i32 instructions) { return instructions << kBudgetShift; }
-bool in_page(i32 offset) { return offset >= 0 && offset < static_cast<i32>(kFrameBytes); }
 }  // namespace
 
 void Emitter::pc_into(Gp d, i64 offset) {
@@ -25,6 +24,29 @@ void Emitter::charge(i32 instructions) {
     if (instructions < 0) a.add(kBudget, budget_of(-instructions));
 }
 
+// The second page must still be behind the first one. Nothing in the unit changes that.
+void Emitter::check_crossing() {
+    out_->crossing = std::make_unique<Crossing>();
+    out_->crossing->frame = frames_[1];
+    const asmjit::Label ask = a.newLabel(), on = a.newLabel();
+    a.mov(x86::rcx, reinterpret_cast<u64>(out_->crossing.get()));
+    a.mov(x86::rax, cell_of(&c_.page));
+    a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Crossing, page)));
+    a.jne(ask);
+    a.mov(x86::eax, cell_of(&c_.jump_tag32, 4));
+    a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Crossing, tag)));
+    a.jne(ask);
+    a.bind(on);
+    cold(
+        [this, on] {
+            a.mov(x86::rax, reinterpret_cast<u64>(out_->crossing.get()));
+            a.call(stubs_.crossing);
+            a.jz(on);
+            leave_for_budget(plan_.items[0].remaining, plan_.items[0].offset);
+        },
+        ask);
+}
+
 // The budget does not reach to the instruction at `offset` and its segment: the interpreter sees to its end.
 void Emitter::leave_for_budget(i32 undo, i32 offset) {
     charge(-undo);
@@ -34,14 +56,18 @@ void Emitter::leave_for_budget(i32 undo, i32 offset) {
 
 // To a place out of the unit.
 void Emitter::exit_to(i32 offset) {
-    if (!in_page(offset)) {
+    if (offset < 0 || offset >= (plan_.crosses ? kReach : kPage)) {
         pc_into(x86::rax, offset);
         return indirect(x86::rax);
     }
+    const bool second = offset >= kPage;
+    if (second) a.add(cell_of(&c_.page), kPage);
     const u32 number = first_link_ + static_cast<u32>(out_->links.size());
     const asmjit::Label stub = a.newLabel();
     a.long_().jmp(stub);
-    out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4, .offset = offset});
+    out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4,
+                           .frame = frames_[second],
+                           .offset = offset % kPage});
     const std::size_t index = out_->links.size() - 1;
     cold(
         [this, number, index] {

@@ -20,10 +20,15 @@ bool pinned(u8 guest) {
 Exit handed_end(Context&, const Insn*) { return Exit::Next; }
 }  // namespace
 
-Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-                 u32 first_link)
-    : c_(context), stubs_(stubs), plan_(plan), base_(base), offset_(offset), first_link_(first_link) {
-    code_.init(asmjit::Environment::host(), base);
+Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place)
+    : c_(context),
+      stubs_(stubs),
+      plan_(plan),
+      base_(place.base),
+      offset_(place.offset),
+      first_link_(place.first_link),
+      frames_(place.frames) {
+    code_.init(asmjit::Environment::host(), base_);
     code_.attach(&a);
 }
 
@@ -98,6 +103,7 @@ void Emitter::entry() {
     const asmjit::Label spent = a.newLabel();
     a.js(spent);
     cold([this, first] { leave_for_budget(plan_.items[0].remaining, first); }, spent);
+    if (plan_.crosses) check_crossing();
     float_guard();
     load_flexible();
     load_float_homes();
@@ -126,6 +132,7 @@ void Emitter::item(u32 index) {
          item.decoded.length, ir);
     if (is_target_[index] || copying_) boxed_ = 0;
     if (ir.back().op == IrOp::Call && system(index)) return;
+    if (atomic(ir, index)) return;
     if (!lowerable(ir)) {
         boxed_ = 0;
         return hand_over(index);
@@ -193,7 +200,7 @@ void Emitter::lower(const IrBlock& ir) {
             case IrOp::SetX: set_x(ir, id); break;
             case IrOp::Load: load(ir, id); break;
             case IrOp::Store: store(ir, id); break;
-            case IrOp::Fence: a.lock().or_(x86::dword_ptr(x86::rsp), 0); break;
+            case IrOp::Fence: fence(inst); break;
             case IrOp::FpGuard:
             case IrOp::RoundingGuard:
             case IrOp::GetF:

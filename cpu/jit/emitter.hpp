@@ -43,14 +43,18 @@ struct FloatSource {
 
 class Emitter {
 public:
-    // `base` is the executable address that the code will start at, `offset` the same from the start of the
-    // cache.
-    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-            u32 first_link);
+    struct Place {
+        u64 base;                   // the executable address that the code will start at
+        u32 offset;                 // the same from the start of the cache
+        u32 first_link;             // number of its first link
+        std::array<u64, 2> frames;  // physical addresses of its pages
+    };
+    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place);
 
     struct Result {
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
+        std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
         std::vector<Piece> pieces;
         std::vector<Link> links;
@@ -166,6 +170,7 @@ private:
     void edge(u32 from, i32 offset);  // unconditional, here
     void edge_if(x86::CondCode condition, u32 from, i32 offset);
     void charge(i32 instructions);
+    void check_crossing();
     void leave_for_budget(i32 undo, i32 offset);
     void exit_to(i32 offset);  // budget is settled
     void indirect(Gp target);  // budget is settled
@@ -180,6 +185,20 @@ private:
                          const asmjit::Label& away);
     void write_x(u8 guest, Gp from);
     void read_x(Gp to, u8 guest);
+
+    // --- emit_atomic.cpp
+    bool atomic(const IrBlock& ir, u32 index);
+    void probe_aligned(u8 address, unsigned bytes, hartline::Access kind, const asmjit::Label& miss);
+    void paddr_into_rcx(u8 address, hartline::Access kind);
+    void amo(const IrInst& inst, u8 operand, bool wanted);
+    void amo_locked(const IrInst& inst, u8 operand, bool wanted);
+    void combine(AmoOp op);
+    void load_reserved(const IrInst& inst, u8 address);
+    void store_conditional(const IrInst& inst, u8 address, u8 operand);
+    void compare_swap(const IrInst& inst, u8 expected, u8 desired);
+    void sign_extend(Gp reg, unsigned bytes);
+    void fence(const IrInst& inst);
+    bool parallel() const { return c_.cpu.port.parallel(); }
 
     // --- emit_float.cpp
     bool float_lowerable(const IrInst& inst) const;
@@ -234,8 +253,9 @@ private:
     const JitContext& c_;
     const Stubs& stubs_;
     const Plan& plan_;
-    u64 base_;
-    u32 offset_, first_link_;
+    const u64 base_;
+    const u32 offset_, first_link_;
+    const std::array<u64, 2> frames_;
     asmjit::CodeHolder code_;
     x86::Assembler a;
     Result* out_ = nullptr;

@@ -161,8 +161,7 @@ void Engine::complete_load(const Item& item) {
 const Unit* Engine::after_link() {
     Link& from = link(c_.leave_detail);
     c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(from.offset));
-    const u64 frame = units_[c_.leave_detail / kMostLinks]->paddr & ~kPageMask;
-    const Unit* const to = unit_at(frame + static_cast<u64>(from.offset));
+    const Unit* const to = unit_at(from.frame + static_cast<u64>(from.offset));
     if (to == nullptr) return nullptr;
     ++c_.stats.linked;
     from.to = to->number;

@@ -61,13 +61,14 @@ private:
 
     // --- translate.cpp
     void translate(Block& block);
-    bool install(Block& block, const Plan& plan);
+    bool install(Block& block, const Plan& plan, const std::array<u64, 2>& frames);
     const Unit* unit_at(u64 paddr) const;
     Link& link(u32 number) { return units_[number / kMostLinks]->links[number % kMostLinks]; }
     u32 new_number();
     void drop(u32 number);
     void make_room();
     void evict(unsigned part);
+    void start_over(const Unit& unit);
     void drop_all();
 
     JitContext& c_;

@@ -70,7 +70,7 @@ struct FloatProbe {
     constexpr void compare_swap(unsigned, V, V, V, K&& k) {
         k(V{});
     }
-    constexpr void fence() {}
+    constexpr void fence(i32) {}
 
     constexpr V f(u8 reg) { return {.f = reg}; }
     constexpr void set_f(u8, V v) {

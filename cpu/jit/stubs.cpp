@@ -37,6 +37,8 @@ public:
         }
         start(stubs_.handed);
         handed();
+        start(stubs_.crossing);
+        ask(reinterpret_cast<u64>(check_crossing));
         start(stubs_.fp_on);
         a.ldmxcsr(at(c_.mxcsr_guest));
         a.mov(at(c_.fp_live), 1);
@@ -121,6 +123,17 @@ private:
         a.add(x86::rsp, 8);
         if (!store) a.mov(at(c_.loaded), x86::rax);
         leave_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
+    }
+    void ask(u64 function) {
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        a.mov(x86::rsi, x86::rax);
+        a.sub(x86::rsp, 8);
+        call(function);
+        a.add(x86::rsp, 8);
+        fill();
+        a.test(x86::eax, x86::eax);
+        a.ret();
     }
     void leave_as(Leave trapped, Leave stopped, x86::Gp status) {
         a.cmp(status, static_cast<u32>(Status::Trap));

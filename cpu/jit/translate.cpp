@@ -36,21 +36,27 @@ const Unit* Engine::unit_at(u64 paddr) const {
 
 void Engine::translate(Block& block) {
     const Stopwatch watch(c_.stats.compile_ns);
-    const u64 frame = block.paddr & ~kPageMask;
-    const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frame));
+    std::array<u64, 2> frames{block.paddr & ~kPageMask, 0};
+    Pages pages{c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frames[0])), nullptr};
+    // The following page counts when it was fetched from lately: a walk for it could leave traces.
+    const u64 next = (c_.block_pc & ~kPageMask) + kFrameBytes;
+    if (c_.cpu.tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c_.cpu.fetch_context)) {
+        frames[1] = c_.cpu.tlb.frame(Access::Fetch, next) << kFrameShift;
+        pages[1] = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frames[1]));
+    }
     const Heat heat = [&](u32 offset) -> u32 {
-        const Block* const known = known_block(frame + offset);
+        const Block* const known = known_block(frames[offset / kFrameBytes] + offset % kFrameBytes);
         return known == nullptr ? 0 : known->heat;
     };
-    const Plan plan = make_plan(page, static_cast<u32>(block.paddr & kPageMask), heat);
+    const Plan plan = make_plan(pages, static_cast<u32>(block.paddr & kPageMask), heat);
     make_room();
-    if (plan.segments.empty() || !install(block, plan)) block.entry = block.insns[0].handler;
+    if (plan.segments.empty() || !install(block, plan, frames)) block.entry = block.insns[0].handler;
 }
 
-bool Engine::install(Block& block, const Plan& plan) {
+bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& frames) {
     const auto begin = static_cast<u32>(cache_.used());
     const u32 number = new_number();
-    Emitter emitter(c_, stubs_, plan, cache_.base() + begin, begin, link_number(number));
+    Emitter emitter(c_, stubs_, plan, {cache_.base() + begin, begin, link_number(number), frames});
     Emitter::Result made;
     if (!emitter.emit(made) || !cache_.has_room(made.bytes) || made.links.size() > kMostLinks) {
         free_numbers_.push_back(number);
@@ -67,6 +73,8 @@ bool Engine::install(Block& block, const Plan& plan) {
     unit->charge = plan.items[0].remaining;
     unit->items = plan.items;
     unit->end = begin + static_cast<u32>(made.bytes);
+    unit->frames = {frames[0], plan.crosses ? frames[1] : frames[0]};
+    unit->crossing = std::move(made.crossing);
     unit->sites = std::move(made.sites);
     unit->pieces = std::move(made.pieces);
     unit->handed = std::move(made.handed);
@@ -77,7 +85,11 @@ bool Engine::install(Block& block, const Plan& plan) {
     ++c_.stats.units;
     c_.stats.instructions += unit->items.size();
     c_.stats.host_bytes += made.bytes;
-    by_frame_[block.paddr & ~kPageMask].push_back(unit->number);
+    by_frame_[frames[0]].push_back(number);
+    if (plan.crosses) {
+        by_frame_[frames[1]].push_back(number);
+        note_code(frames[1]);
+    }
     if (TranslationListener* const listener = c_.cpu.config.listener)
         listener->translated({.hart = c_.cpu.number,
                               .vaddr = c_.block_pc,
@@ -127,16 +139,35 @@ void Engine::drop(u32 number) {
     for (u32 i = 0; i < unit.links.size(); ++i)
         if (const u32 to = unit.links[i].to; to != 0 && to != number)
             std::erase(units_[to]->incoming, link_number(number) + i);
+    for (const u64 frame : unit.frames) {
+        const auto found = by_frame_.find(frame);
+        if (found == by_frame_.end()) continue;
+        std::erase(found->second, number);
+        if (found->second.empty()) by_frame_.erase(found);
+    }
+    start_over(unit);
     ++c_.stats.dropped;
     dropped_.push_back(std::move(units_[number]));
+}
+
+// The unit's block is entered as if there had been no unit.
+void Engine::start_over(const Unit& unit) {
+    auto* const block = const_cast<Block*>(known_block(unit.paddr));
+    if (block == nullptr) return;
+    block->unit = 0;
+    block->heat = 0;
+    block->entry = count_entry;
 }
 
 // May be called while one of the frame's units is under way: its store ends it.
 void Engine::code_changed(u64 frame) {
     const auto found = by_frame_.find(c_.cpu.ram.base() + (frame << kFrameShift));
     if (found != by_frame_.end()) {
-        for (const u32 number : found->second) drop(number);
+        const std::vector<u32> numbers = std::move(found->second);
         by_frame_.erase(found);
+        for (const u32 number : numbers) drop(number);
+        context_changed();
+        c_.leave = true;
     }
     InterpretingEngine::code_changed(frame);
 }
@@ -157,14 +188,6 @@ void Engine::evict(unsigned part) {
         free_numbers_.push_back(place.number);
         const Unit* const unit = units_[place.number].get();
         if (unit != place.unit) continue;
-        if (Block* const block = known_block(unit->paddr); block != nullptr && block->unit == place.number) {
-            block->unit = 0;
-            block->heat = 0;
-            block->entry = count_entry;
-        }
-        const auto frame = by_frame_.find(unit->paddr & ~kPageMask);
-        std::erase(frame->second, place.number);
-        if (frame->second.empty()) by_frame_.erase(frame);
         drop(place.number);
     }
     places_[part].clear();

@@ -4,6 +4,8 @@
 // another, joined by branches. It knows no virtual address (only offsets within its page), so that every
 // address space and process that maps the frame runs the same unit.
 #pragma once
+#include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -41,7 +43,8 @@ struct Link {
     u32 jump = 0;    // where the jump's displacement is, in bytes from the start of the cache
     u32 stub = 0;    // what it points to while it is not linked
     u32 to = 0;      // unit that it is linked to; 0: none
-    i32 offset = 0;  // of the target, from the start of the page
+    u64 frame = 0;   // of the target
+    i32 offset = 0;  // of the target, from the start of its page
 };
 
 // An instruction that the interpreter's handler executes on behalf of translated code, as a block of its own.
@@ -59,17 +62,27 @@ inline constexpr u32 kMostLinks = 1 << 10;
 constexpr u32 link_number(u32 unit) { return unit * kMostLinks; }
 inline constexpr u32 kMostUnits = ~u32{0} / kMostLinks;
 
+// For a unit that goes on in the following page: when that page was last known to be where the unit takes it
+// to be.
+struct Crossing {
+    u64 page = 1;  // JitContext::page then
+    u64 tag = 0;   // and jump_tag32
+    u64 frame = 0;
+};
+
 struct Unit {
     u64 paddr = 0;
+    std::array<u64, 2> frames{};  // that it is made of; one twice when it crosses into no other
     u32 number = 0;
     u32 begin = 0, end = 0;  // in bytes from the start of the cache
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
     u32 far_entry = 0;       // the address of the first instruction is in rax
     u16 charge = 0;          // what its first segment takes from the budget at once
+    std::unique_ptr<Crossing> crossing;
     std::vector<Item> items;
-    std::vector<Site> sites;  // by `after`
+    std::vector<Site> sites;    // by `after`
     std::vector<Piece> pieces;  // by `begin`
-    std::vector<Link> links;  // of its own
+    std::vector<Link> links;    // of its own
     std::vector<u32> incoming;  // links to it, by number
     std::vector<std::unique_ptr<Handed>> handed;
 };
