@@ -284,3 +284,57 @@ TEST_CASE("jit_an_address_means_another_thing_in_another_mode", "[jit]") {
     CHECK(reg(twins, a0) > 100);
     CHECK(reg(twins, a1) > 100);
 }
+
+TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
+    // A loop over the end of a page; first the second page is stored to, then it is mapped elsewhere.
+    Twins twins;
+    constexpr u64 kPage = 0x40'0000, kWindow = 0x60'0000, kSecondFrame = kRam + 0x3'0000,
+                  kThirdFrame = kRam + 0x4'0000;
+    Tables tables(twins);
+    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map(kPage, kCode);
+    tables.map(kPage + kFrameBytes, kSecondFrame);
+    const u64 leaf = tables.leaf();
+    tables.map(kWindow, leaf & ~(kFrameBytes - 1));
+    Assembly main(kOther), first(kCode + 0xff0);
+    main.li(s1, kPage + 0xff0);
+    main.li(s2, kSecondFrame);
+    main.li(s3, kPage + kFrameBytes);
+    main.li(s4, kWindow + leaf % kFrameBytes);
+    main.li(s6, Tables::entry(kSecondFrame));
+    main.li(s7, Tables::entry(kSecondFrame) ^ Tables::entry(kThirdFrame));
+    main.li(a6, addi(a1, a1, 1));
+    main.li(a7, addi(a1, a1, 1) ^ addi(a1, a1, 3));
+    const u64 loop = main.here();
+    main.imm(Op::JALR, ra, s1, 0);
+    main.imm(Op::ADDI, s5, s5, 1);
+    main.imm(Op::ANDI, t0, s5, 7);
+    main.branch(Op::BNE, t0, zero, loop);
+    main.op(Op::XOR, a6, a6, a7);
+    main.store(Op::SW, a6, 0, s2);
+    main.imm(Op::JALR, ra, s1, 0);
+    main.op(Op::XOR, s6, s6, s7);
+    main.store(Op::SD, s6, 0, s4);
+    main.word(encode(Op::SFENCE_VMA, {.rs1 = s3}));
+    main.jal(zero, loop);
+    first.imm(Op::ADDI, t1, zero, 3);
+    first.word(addi(a0, a0, 1));
+    first.word(addi(t1, t1, -1));
+    first.word(addi(a0, a0, 2));
+    twins.put(into_supervisor(kOther));
+    for (const u64 frame : {kSecondFrame, kThirdFrame}) {
+        Assembly second(frame);
+        second.word(addi(a1, a1, 1));
+        second.word(addi(frame == kSecondFrame ? a2 : a3, frame == kSecondFrame ? a2 : a3, 1));
+        second.branch(Op::BNE, t1, zero, frame - 12);
+        second.ret();
+        twins.put(second);
+    }
+    twins.put(main);
+    twins.put(first);
+    for (int i = 0; i < 600; ++i) twins.run(static_cast<u64>(1 + i % 61));
+    CHECK(reg(twins, a2) > 300);
+    CHECK(reg(twins, a3) > 300);
+    CHECK(reg(twins, a1) > reg(twins, a2) + reg(twins, a3));
+    CHECK(twins.stats().dropped > 10);
+}

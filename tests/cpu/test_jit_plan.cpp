@@ -11,6 +11,7 @@ using jit::kNowhere, jit::Plan;
 namespace {
 constexpr u32 kIllegal = 0;
 
+// Two pages, of which only the first is known unless said otherwise.
 struct Page {
     void put(u32 offset, const std::vector<u32>& words) {
         std::memcpy(&bytes[offset], words.data(), words.size() * 4);
@@ -18,9 +19,10 @@ struct Page {
     void put(const Assembly& code) { put(static_cast<u32>(code.start()), code.words()); }
     Plan plan(
         u32 start, const jit::Heat& heat = [](u32) { return 100u; }) const {
-        return jit::make_plan(bytes.data(), start, heat);
+        return jit::make_plan({bytes.data(), second ? bytes.data() + kFrameBytes : nullptr}, start, heat);
     }
-    std::array<u8, kFrameBytes> bytes{};
+    std::array<u8, 2 * kFrameBytes> bytes{};
+    bool second = false;
 };
 
 std::vector<int> offsets(const Plan& plan) {
@@ -82,6 +84,29 @@ TEST_CASE("jit_plan_ends_with_the_page", "[jit]") {
     CHECK(offsets(straddled) == std::vector{0xff8, 0xffc});
     CHECK(straddled.segments.at(0).next == 0xffe);
     CHECK(page.plan(0xffe).segments.empty());
+}
+
+TEST_CASE("jit_plan_goes_on_in_the_following_page_when_that_is_known", "[jit]") {
+    Page page;
+    Assembly code(0xff8);
+    code.word(addi(t0));
+    code.word(addi(t1));
+    code.word(addi(t2));
+    code.branch(Op::BNE, t2, zero, 0xffc);
+    code.word(kIllegal);
+    page.put(code);
+    CHECK_FALSE(page.plan(0xff8).crosses);
+    page.second = true;
+    const Plan plan = page.plan(0xff8);
+    CHECK(plan.crosses);
+    CHECK(offsets(plan) == std::vector{0xff8, 0xffc, 0x1000, 0x1004});
+    CHECK(plan.find(0x1000) == 2);
+    // An instruction that lies in both pages.
+    const u16 c_nop = 1;
+    std::memcpy(&page.bytes[0xffc], &c_nop, 2);
+    page.put(0xffe, {addi(t1), addi(t2), kIllegal});
+    CHECK(offsets(page.plan(0xff8)) == std::vector{0xff8, 0xffc, 0xffe, 0x1002});
+    CHECK_FALSE(page.plan(0x100).crosses);
 }
 
 TEST_CASE("jit_plan_jumps_out_of_the_page_are_left_alone", "[jit]") {

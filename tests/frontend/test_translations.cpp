@@ -17,8 +17,8 @@ public:
 struct Ran {
     explicit Ran(EngineKind engine, TranslationListener* listener = nullptr) {
         const std::vector<u8> program =
-            code({addi(t0, zero, 300), addi(t1, t1, 3), addi(t0, t0, 0xfff), bne(t0, zero, -8), lui(t0, 0x100),
-                  lui(t1, 0x5), addi(t1, t1, 0x555), sw(t1, t0, 0), kHere});
+            code({addi(t0, zero, 300), addi(t1, t1, 3), addi(t0, t0, 0xfff), bne(t0, zero, -8),
+                  lui(t0, 0x100), lui(t1, 0x5), addi(t1, t1, 0x555), sw(t1, t0, 0), kHere});
         RunConfig config;
         config.image = folder.file("loop.elf", elf_of(program));
         config.memory = u64{16} << 20;
@@ -42,7 +42,9 @@ TEST_CASE("ranges_to_dump_are_read", "[frontend]") {
     CHECK((ranges[0].from == 0x8000'0000 && ranges[0].end == 0x8000'0001));
     CHECK((ranges[1].from == 16 && ranges[1].end == 32));
     CHECK(parse_dump_ranges("--x", "").empty());
-    CHECK(complaint_of([] { (void)parse_dump_ranges("--x", "2:1"); }).starts_with("--x: '2:1' is empty or too long"));
+    CHECK(complaint_of([] {
+              (void)parse_dump_ranges("--x", "2:1");
+          }).starts_with("--x: '2:1' is empty or too long"));
     CHECK_FALSE(complaint_of([] { (void)parse_dump_ranges("--x", "0:0x100000000"); }).empty());
     CHECK_FALSE(complaint_of([] { (void)parse_dump_ranges("--x", "here"); }).empty());
 }
@@ -51,7 +53,8 @@ TEST_CASE("interpreters_have_nothing_to_tell_of_translations", "[frontend]") {
     Ran ran(EngineKind::Interpreter);
     REQUIRE(ran.board->machine().stop().has_value());
     CHECK(translator_report(ran.board->machine(), 1000).empty());
-    CHECK(dump_translations(ran.board->machine(), {0x8000'0004, 0x8000'0005}) == "no translation of 0x80000004\n");
+    CHECK(dump_translations(ran.board->machine(), {0x8000'0004, 0x8000'0005}) ==
+          "no translation of 0x80000004\n");
 }
 
 TEST_CASE("translations_are_counted_and_dumped", "[frontend]") {
@@ -61,9 +64,10 @@ TEST_CASE("translations_are_counted_and_dumped", "[frontend]") {
     REQUIRE(machine.stop().has_value());
     const std::string report = translator_report(machine, machine.retired());
     CHECK(report.starts_with("units="));
-    for (const char* key : {" unit_instructions=", " host_bytes=", " bytes_per_instruction=", " compile_seconds=",
-                            " cache_evictions=0", "\ntranslated=", " interpreted=", " exits_link=", " exits_handed=",
-                            " jump_inserts=", " load_misses=0", " store_misses=1\n"})
+    for (const char* key :
+         {" unit_instructions=", " host_bytes=", " bytes_per_instruction=", " compile_seconds=",
+          " cache_evictions=0", "\ntranslated=", " interpreted=", " exits_link=", " exits_handed=",
+          " jump_inserts=", " load_misses=0", " store_misses=1\n"})
         CHECK(has(report, key));
 
     const std::string dump = dump_translations(machine, {0x8000'0004, 0x8000'0005});
