@@ -142,16 +142,32 @@ void Emitter::branch(const IrBlock& ir, u32 index) {
         edge_if(is_taken, index, taken);
 }
 
+// unpriv, "Unconditional Jumps": the target's lowest bit is cleared; here that is left to whoever does not
+// find it. The target is read before the link is written: they may be the same register.
+void Emitter::jump_register(u32 index) {
+    const Operands& o = plan_.items[index].decoded.operands;
+    const auto base = home(o.rs1);
+    if (base && o.imm != 0) {
+        a.lea(x86::rax, x86::ptr(*base, o.imm));
+    } else {
+        read_x(x86::rax, o.rs1);
+        if (o.imm != 0) a.add(x86::rax, o.imm);
+    }
+    if (o.rd == 0) return;
+    const auto link = home(o.rd);
+    pc_into(link ? *link : x86::rcx, plan_.items[index].offset + plan_.items[index].decoded.length);
+    if (!link || is_flexible(*link)) a.mov(memory_of(o.rd), link ? *link : x86::rcx);
+}
+
 void Emitter::terminator(const IrBlock& ir, u32 index) {
     const IrInst& last = ir.back();
     if (last.op == IrOp::Branch) return branch(ir, index);
-    if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index, in_register(last.a));
+    if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index);
 }
 
 // A return to where the unit itself called from stays in it.
-void Emitter::indirect_at(u32 index, Gp target) {
+void Emitter::indirect_at(u32 index) {
     const i32 expected = plan_.expected_return[index];
-    if (target.id() != x86::rax.id()) a.mov(x86::rax, target);
     if (expected == kNowhere) {
         charge(-static_cast<i32>(rest(index)));
         return indirect(x86::rax);

@@ -79,12 +79,16 @@ void Emitter::start_group(u32 index) {
     group.high = first->high;
     group.members.push_back(index);
     bool stores = first->store, branched = false;
+    i32 moved = 0;  // the base, since the first access
     for (u32 i = index; i < index + kLongest; ++i) {
         const Item& item = plan_.items[i];
-        const bool touches_base = item.decoded.operands.rd == group.base && writes_x(item);
+        const Operands& o = item.decoded.operands;
+        const bool moves = item.decoded.op == Op::ADDI && o.rd == group.base && o.rs1 == group.base;
+        const bool touches_base = o.rd == group.base && writes_x(item) && !moves;
         if (i != index) {
             if (const auto reach = reach_of(item); reach && reach->base == group.base) {
-                const i32 low = std::min(group.low, reach->low), high = std::max(group.high, reach->high);
+                const i32 low = std::min(group.low, reach->low + moved);
+                const i32 high = std::max(group.high, reach->high + moved);
                 const bool fits = high - low < 2048 && (!reach->store || stores || !branched);
                 if (fits) {
                     group.low = low;
@@ -99,6 +103,7 @@ void Emitter::start_group(u32 index) {
                 break;
             }
         }
+        if (moves) moved += o.imm;
         if (touches_base || !follows(i)) break;
     }
     if (group.members.size() < 2) return;

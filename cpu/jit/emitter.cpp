@@ -138,6 +138,10 @@ void Emitter::item(u32 index) {
         return hand_over(index);
     }
     start_floats(ir);
+    if (item.decoded.op == Op::JALR) {
+        jump_register(index);
+        return terminator(ir, index);
+    }
     lower(ir);
     end_floats(index);
     if (is_terminator(ir.back().op) && ir.back().op != IrOp::End) terminator(ir, index);

@@ -27,7 +27,10 @@ public:
             a.add(x86::rax, at(c_.page));
             a.mov(at(c_.leave_pc), x86::rax);
         });
-        way_out(Leave::Indirect, stubs_.leave_indirect, [this] { a.mov(at(c_.leave_pc), x86::rax); });
+        way_out(Leave::Indirect, stubs_.leave_indirect, [this] {
+            a.and_(x86::rax, -2);
+            a.mov(at(c_.leave_pc), x86::rax);
+        });
         leave();
         for (unsigned i = 0; i < 4; ++i) {
             start(stubs_.load[i]);
