@@ -13,7 +13,7 @@ struct InterpreterContext {
 class InterpretingEngine : public HartEngine {
 public:
     // --- Hart
-    void code_changed(u64 frame) override;
+    bool code_changed(u64 paddr, u64 bytes) override;
 
     // --- Engine
     u64 retired_now() const override;

@@ -40,6 +40,12 @@ public:
         const u32 displacement = target - (at + 4);
         __atomic_store_n(reinterpret_cast<u32*>(writable(at)), displacement, __ATOMIC_RELAXED);
     }
+    // Puts a jump to an executable address at `at`, over kJumpBytes.
+    void put_jump(u32 at, u64 target) {
+        *writable(at) = 0xe9;
+        point(at + 1, static_cast<u32>(target - base()));
+    }
+    static constexpr u32 kJumpBytes = 5;
 
 private:
     static constexpr std::size_t kLine = 64;

@@ -45,8 +45,10 @@ bool Emitter::emit(Result& result) {
     entry();
     for (const Segment& segment : plan_.segments) {
         for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
+            if (is_target_[i]) forget_symbols();
             item(i);
             if (group_ && group_->last == i) end_group();
+            follow_symbols(plan_.items[i], symbols_);
         }
         segment_end(segment);
     }

@@ -23,7 +23,7 @@ namespace x86 = asmjit::x86;
 
 // A value of the instruction under way.
 struct Value {
-    enum class Kind : u8 { None, Immediate, Register, Memory, Float };
+    enum class Kind : u8 { None, Immediate, Register, Memory, Float, Stored };
     Kind kind = Kind::None;
     bool temporary = false;  // in a register that is given back after its last use
     u8 guest = 32;           // the guest register that it is the value of, as long as that is not written
@@ -80,8 +80,7 @@ private:
 
     struct Group {  // of accesses that share a probe: emit_group.cpp
         u32 first = 0, last = 0;
-        u8 base = 0;
-        i32 low = 0, high = 0;  // bytes from the base, the last one included
+        i32 low = 0, high = 0;  // bytes from the first access's base, the last one included
         hartline::Access kind{};
         std::vector<u32> members;
         std::vector<asmjit::Label> copies;  // of each item, and of the end
@@ -120,6 +119,8 @@ private:
 
     // --- emit_integer.cpp
     void integer(const IrBlock& ir, u32 id);
+    bool folded(const IrBlock& ir, u32 id);
+    bool in_place(const IrBlock& ir, u32 id);
     void add(Gp d, u32 first, u32 second);
     void arithmetic(x86::Inst::Id op, Gp d, u32 first, u32 second, bool commutes);
     void shift(IrOp op, Gp d, u32 first, u32 second);
@@ -149,6 +150,14 @@ private:
     bool keeps_group(const Item& item) const;
     bool writes_x(const Item& item) const;
     void start_group(u32 index);
+    // A register's value as the sum of something unknown and a constant.
+    struct Symbol {
+        u32 root = 0;
+        i32 offset = 0;
+    };
+    using Symbols = std::array<Symbol, 32>;
+    void forget_symbols();
+    void follow_symbols(const Item& item, Symbols& symbols);
     void end_group();
     bool in_group() const;
     x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
@@ -268,6 +277,8 @@ private:
     bool failed_ = false;
     u32 item_ = 0;                 // under way
     std::vector<bool> is_target_;  // items that something jumps to
+    Symbols symbols_{};
+    u32 next_root_ = 1;
     std::optional<Group> group_;
     bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;

@@ -20,7 +20,7 @@ public:
     Engine(HartPort& port, unsigned number, const HartConfig& config);
 
     // --- Hart
-    void code_changed(u64 frame) override;
+    bool code_changed(u64 paddr, u64 bytes) override;
 
     // --- Engine
     u64 retired_now() const override;
@@ -68,7 +68,7 @@ private:
     void drop(u32 number);
     void make_room();
     void evict(unsigned part);
-    void start_over(const Unit& unit);
+    static void cool(Block& block);  // as if it had just been decoded
     void drop_all();
 
     JitContext& c_;

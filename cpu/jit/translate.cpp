@@ -66,6 +66,7 @@ bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& f
     cache_.take(made.bytes);
     auto unit = std::make_unique<Unit>();
     unit->paddr = block.paddr;
+    unit->frames = frames;
     unit->number = number;
     unit->begin = begin;
     unit->near_entry = made.near_entry;
@@ -73,7 +74,6 @@ bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& f
     unit->charge = plan.items[0].remaining;
     unit->items = plan.items;
     unit->end = begin + static_cast<u32>(made.bytes);
-    unit->frames = {frames[0], plan.crosses ? frames[1] : frames[0]};
     unit->crossing = std::move(made.crossing);
     unit->sites = std::move(made.sites);
     unit->pieces = std::move(made.pieces);
@@ -106,15 +106,13 @@ std::string Engine::translations_of(const CodeRange& range) const {
     if (found == by_frame_.end()) return "";
     std::string text;
     HostText host(c_, stubs_);
-    const i64 first = static_cast<i64>(range.paddr & kPageMask), end = first + static_cast<i64>(range.bytes);
     for (const u32 number : found->second) {
         const Unit& unit = *units_[number];
-        const auto within = [&](const Item& item) {
-            return item.offset < end && item.offset + item.decoded.length > first;
-        };
-        if (std::none_of(unit.items.begin(), unit.items.end(), within)) continue;
+        if (!unit.overlaps(range.paddr, range.bytes)) continue;
+        const bool behind = unit.frames[0] != found->first;  // the unit begins in the page before
         const HostText::Code code{cache_.code(unit.begin), cache_.base() + unit.begin, unit.end - unit.begin};
-        text += describe_unit(unit, code, range.vaddr & ~kPageMask, host) + "\n";
+        text +=
+            describe_unit(unit, code, (range.vaddr & ~kPageMask) - (behind ? kFrameBytes : 0), host) + "\n";
     }
     return text;
 }
@@ -129,6 +127,7 @@ u32 Engine::new_number() {
     return number;
 }
 
+// Nothing leads to the unit any more: those who remember its far entry are sent the long way.
 void Engine::drop(u32 number) {
     Unit& unit = *units_[number];
     for (const u32 at : unit.incoming) {
@@ -145,31 +144,31 @@ void Engine::drop(u32 number) {
         std::erase(found->second, number);
         if (found->second.empty()) by_frame_.erase(found);
     }
-    start_over(unit);
+    cache_.put_jump(unit.far_entry, stubs_.leave_indirect);
+    if (Block* const block = known_block(unit.paddr); block != nullptr && block->unit == number) cool(*block);
     ++c_.stats.dropped;
     dropped_.push_back(std::move(units_[number]));
 }
 
-// The unit's block is entered as if there had been no unit.
-void Engine::start_over(const Unit& unit) {
-    auto* const block = const_cast<Block*>(known_block(unit.paddr));
-    if (block == nullptr) return;
-    block->unit = 0;
-    block->heat = 0;
-    block->entry = count_entry;
+void Engine::cool(Block& block) {
+    block.unit = 0;
+    block.heat = 0;
+    block.entry = count_entry;
 }
 
 // May be called while one of the frame's units is under way: its store ends it.
-void Engine::code_changed(u64 frame) {
-    const auto found = by_frame_.find(c_.cpu.ram.base() + (frame << kFrameShift));
-    if (found != by_frame_.end()) {
-        const std::vector<u32> numbers = std::move(found->second);
-        by_frame_.erase(found);
-        for (const u32 number : numbers) drop(number);
-        context_changed();
-        c_.leave = true;
-    }
-    InterpretingEngine::code_changed(frame);
+bool Engine::code_changed(u64 paddr, u64 bytes) {
+    const bool held = InterpretingEngine::code_changed(paddr, bytes);
+    const auto found = by_frame_.find(paddr & ~kPageMask);
+    if (found == by_frame_.end()) return held;
+    std::vector<u32> stale;
+    std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(stale), [&](u32 number) {
+        const Unit& unit = *units_[number];
+        return known_block(unit.paddr) == nullptr || unit.overlaps(paddr, bytes);
+    });
+    for (const u32 number : stale) drop(number);
+    if (!stale.empty()) c_.leave = true;
+    return held;
 }
 
 // No unit is under way.

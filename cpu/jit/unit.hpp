@@ -4,6 +4,7 @@
 // another, joined by branches. It knows no virtual address (only offsets within its page), so that every
 // address space and process that maps the frame runs the same unit.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -72,7 +73,7 @@ struct Crossing {
 
 struct Unit {
     u64 paddr = 0;
-    std::array<u64, 2> frames{};  // that it is made of; one twice when it crosses into no other
+    std::array<u64, 2> frames{};  // of its page, and of the following one where it goes on there
     u32 number = 0;
     u32 begin = 0, end = 0;  // in bytes from the start of the cache
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
@@ -85,5 +86,16 @@ struct Unit {
     std::vector<Link> links;    // of its own
     std::vector<u32> incoming;  // links to it, by number
     std::vector<std::unique_ptr<Handed>> handed;
+
+    bool overlaps(u64 at, u64 length) const {
+        const auto half = [&](i32 offset) {
+            const u64 begin =
+                frames[offset >= static_cast<i32>(kFrameBytes)] + static_cast<u64>(offset) % kFrameBytes;
+            return at < begin + 2 && begin < at + length;
+        };
+        return std::any_of(items.begin(), items.end(), [&](const Item& item) {
+            return half(item.offset) || (item.decoded.length == 4 && half(item.offset + 2));
+        });
+    }
 };
 }  // namespace hartline::jit
