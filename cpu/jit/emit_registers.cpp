@@ -41,6 +41,11 @@ std::array<u32, 32> Emitter::weigh_registers() const {
 }
 
 void Emitter::choose_registers() {
+    fill_homes();
+    for (std::size_t i = 0; i < homes_.size(); ++i) home_of_[homes_[i].guest] = static_cast<u8>(i + 1);
+}
+
+void Emitter::fill_homes() {
     std::array<u32, 32> mentions = weigh_registers();
     std::vector<Pin> lenders(kPinned.begin(), kPinned.end());
     const std::array<u32, 32> weight = mentions;
@@ -70,9 +75,8 @@ void Emitter::choose_registers() {
 }
 
 std::optional<x86::Gp> Emitter::home(u8 guest) const {
-    for (const Home& home : homes_)
-        if (home.guest == guest) return home.host;
-    return std::nullopt;
+    if (home_of_[guest] == 0) return std::nullopt;
+    return homes_[home_of_[guest] - 1u].host;
 }
 
 bool Emitter::written_through(Gp host) const {

@@ -49,6 +49,7 @@ bool Emitter::emit(Result& result) {
     reload_floats();
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
         item_ = cold_[i].item;
+        note_piece(static_cast<u16>(item_), true);
         a.bind(cold_[i].entry);
         const auto body = std::move(cold_[i].body);
         body();
@@ -63,6 +64,7 @@ bool Emitter::emit(Result& result) {
 }
 
 void Emitter::entry() {
+    note_piece(Piece::kEntry, false);
     out_->far_entry = offset_ + static_cast<u32>(a.offset());
     a.and_(x86::rax, -static_cast<i32>(kFrameBytes));
     a.mov(cell_of(&c_.page), x86::rax);
@@ -86,12 +88,18 @@ void Emitter::note_site(u32 after_offset) {
     out_->sites.push_back({offset_ + after_offset, static_cast<u16>(item_)});
 }
 
+void Emitter::note_piece(u16 item, bool cold) {
+    out_->pieces.push_back({static_cast<u32>(a.offset()), item, cold});
+}
+
 void Emitter::item(u32 index) {
     item_ = index;
+    note_piece(static_cast<u16>(index), copying_);
     if (!copying_) a.bind(labels_[index]);
     if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
-    IrBlock ir;
+    IrBlock& ir = ir_;
+    ir.clear();
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
     if (is_target_[index] || copying_) boxed_ = 0;

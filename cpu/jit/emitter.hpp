@@ -56,6 +56,7 @@ public:
         u32 near_entry = 0, far_entry = 0;
         std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
+        std::vector<Piece> pieces;
         std::vector<Link> links;
         std::vector<std::unique_ptr<Handed>> handed;
     };
@@ -93,11 +94,13 @@ private:
     void hand_over(u32 index);
     void cold(std::function<void()> body, const asmjit::Label& entry);
     void note_site(u32 after_offset);
+    void note_piece(u16 item, bool cold);
     bool uses_fp() const { return fp_state_ || fp_arithmetic_; }
 
     // --- emit_registers.cpp
     std::array<u32, 32> weigh_registers() const;
     void choose_registers();
+    void fill_homes();
     std::optional<Gp> home(u8 guest) const;
     bool written_through(Gp host) const;
     void borrow_pins();
@@ -150,7 +153,7 @@ private:
     // --- emit_group.cpp
     void find_targets();
     bool follows(u32 index) const;
-    bool keeps_group(const Item& item) const;
+    bool keeps_group(const Item& item);
     bool writes_x(const Item& item) const;
     void start_group(u32 index);
     // A register's value as the sum of something unknown and a constant.
@@ -282,6 +285,8 @@ private:
         u8 lender;     // the pinned guest register that is in memory meanwhile; 0: none
     };
     std::vector<Home> homes_;
+    std::array<u8, 33> home_of_{};  // by guest register: index in homes_, + 1
+    IrBlock ir_;                    // of the instruction under way
     std::array<Value, 64> values_;
     u32 free_temporaries_ = 0;  // bits: rax rcx rdx
     bool failed_ = false;
