@@ -23,7 +23,7 @@ struct HartConfig {
     bool svadu = true;             // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
     Observer* observer = nullptr;  // outlives the hart
     u32 translate_after = 50;      // entries of a block; 1: before it first runs
-    std::size_t code_cache_bytes = std::size_t{32} << 20;  // for translations
+    std::size_t code_cache_bytes = std::size_t{128} << 20;  // for translations
     TranslationListener* listener = nullptr;               // outlives the hart
 };
 

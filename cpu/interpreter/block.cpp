@@ -6,7 +6,7 @@
 
 namespace hartline {
 namespace {
-constexpr std::size_t kArenaBytes = 32 << 20;
+constexpr std::size_t kArenaBytes = 128 << 20;
 constexpr std::size_t kFirstSlots = 1 << 12;
 constexpr u32 kFirstGrant = 16, kLargestGrant = 1 << 16;  // stores
 

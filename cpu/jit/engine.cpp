@@ -174,9 +174,9 @@ const Unit* Engine::after_link() {
 const Unit* Engine::after_indirect() {
     const u64 pc = c_.leave_pc;
     if (c_.cpu.s.retired >= c_.limit) return nullptr;
-    const JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
-    if (slot.pc != pc || slot.tag != c_.jump_tag || slot.block->unit == 0) return nullptr;
-    const Unit* const to = units_[slot.block->unit].get();
+    const Block* const block = find_block(pc);  // null: dispatch() will meet the trap again
+    if (block == nullptr || block->unit == 0) return nullptr;
+    const Unit* const to = units_[block->unit].get();
     ++c_.stats.jump_inserts;
     c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
     return to;

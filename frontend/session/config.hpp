@@ -43,7 +43,7 @@ struct RunConfig {
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
     u32 translate_after = 50;          // entries of a block, 1 to kMostBeforeTranslation
-    u64 code_cache = u64{32} << 20;    // bytes a hart, kLeastCodeCache to kMostCodeCache
+    u64 code_cache = u64{128} << 20;    // bytes a hart, kLeastCodeCache to kMostCodeCache
     bool deterministic = false;  // virtual time by the instruction count alone
     std::optional<u64> seed;     // of guest entropy; default: 1 when deterministic, else the host's choice
     std::optional<u64> max_instructions;
