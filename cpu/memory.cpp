@@ -240,6 +240,11 @@ bool granted(const Cpu& cpu, unsigned field) {
     return cpu.s.privilege == Privilege::Supervisor || bit(cpu.s.senvcfg, field) != 0;
 }
 
+void clear_block(u64 host) {
+    auto* const words = reinterpret_cast<u64*>(host);
+    for (u64 i = 0; i < kBlockBytes / 8; ++i) __atomic_store_n(words + i, 0, __ATOMIC_RELAXED);
+}
+
 // Management operations need a load or a store to be allowed; faults are those of a store. There is no cache
 // that could differ from memory, so nothing else is left to do.
 Outcome manage_block(Cpu& cpu, const Operands& o) {
@@ -266,13 +271,17 @@ Outcome cbo_flush(Cpu& cpu, const Operands& o) {
 Outcome cbo_zero(Cpu& cpu, const Operands& o) {
     if (!granted(cpu, kCbze)) return cpu.illegal();
     const u64 vaddr = cpu.s.x[o.rs1], block = vaddr & ~(kBlockBytes - 1);
-    u64 paddr = 0;
-    if (!translate(cpu, block, kBlockBytes, Access::Store, paddr)) return cpu.trap(cpu.pending.cause, vaddr);
-    if (!cpu.ram.contains(paddr, kBlockBytes)) return cpu.trap(Cause::StoreAccess, vaddr);
-    const u64 frame = cpu.ram.frame_of(paddr);
-    auto* const host = reinterpret_cast<u64*>(cpu.ram.for_write(frame) + paddr % kFrameBytes);
-    for (u64 i = 0; i < kBlockBytes / 8; ++i) __atomic_store_n(host + i, 0, __ATOMIC_RELAXED);
-    stored(cpu, frame, paddr, kBlockBytes);
+    if (cpu.tlb.tag(Access::Store, block) == Tlb::key(block, 1, cpu.data_context)) {
+        clear_block(block + cpu.tlb.addend(Access::Store, block));
+    } else {
+        u64 paddr = 0;
+        if (!translate(cpu, block, kBlockBytes, Access::Store, paddr))
+            return cpu.trap(cpu.pending.cause, vaddr);
+        if (!cpu.ram.contains(paddr, kBlockBytes)) return cpu.trap(Cause::StoreAccess, vaddr);
+        const u64 frame = cpu.ram.frame_of(paddr);
+        clear_block(reinterpret_cast<u64>(cpu.ram.for_write(frame)) + paddr % kFrameBytes);
+        stored(cpu, frame, paddr, kBlockBytes);
+    }
     if (cpu.notes != nullptr) cpu.notes->memory.add({.vaddr = block, .bytes = kBlockBytes, .store = true});
     return Outcome::Done;
 }

@@ -120,7 +120,7 @@ private:
     bool common_off_ = false;
     u64 common_mode_ = 0;  // satp.MODE of the spaces that have it
     bool fetches_void_ = false;
-    Filter<1 << 14> fetched_;  // pages by which jumps may be remembered, and the superpages that they are of
+    Filter<1 << 15> fetched_;  // pages by which jumps may be remembered, and the superpages that they are of
     Filter<1 << 14> superpages_;  // ranges of which pieces may be held
     u64 superpage_shifts_ = 0;    // a bit for each size that may be held
     Filter<1 << 15> frames_;      // that may be held
