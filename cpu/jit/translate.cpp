@@ -17,7 +17,7 @@ const Unit* Engine::unit_at(u64 paddr) const {
 
 void Engine::translate(Block& block) {
     const u64 frame = block.paddr & ~kPageMask;
-    const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frame));
+    const u8* const page = page_of_code(frame);
     const Heat heat = [&](u32 offset) -> u32 {
         const Block* const known = known_block(frame + offset);
         return known == nullptr ? 0 : known->heat;
