@@ -54,9 +54,7 @@ Block* InterpretingEngine::decode_block(const Fetched& fetched) {
         at += decoded.length;
     }
     if (count == 0) return nullptr;
-    const u64 frame = c_.cpu.ram.frame_of(paddr);
-    if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
-        c_.cpu.port.code_decoded(frame);
+    note_code(paddr);
     Block* const block = blocks_.add(paddr, count, static_cast<unsigned>(at - start));
     std::copy(insns, insns + count, block->insns);
     block->insns[count] = {end_of_block_handler(), {}};
@@ -64,6 +62,13 @@ Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     offsets[count] = static_cast<u8>((at - start) / 2);
     std::copy(offsets, offsets + count + 1, block->offsets());
     return block;
+}
+
+// Stores to the frame are noticed from now on.
+void InterpretingEngine::note_code(u64 paddr) {
+    const u64 frame = c_.cpu.ram.frame_of(paddr);
+    if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
+        c_.cpu.port.code_decoded(frame);
 }
 
 // One instruction, for once. The second half of a long one is a fetch of its own: it may lie in another page,

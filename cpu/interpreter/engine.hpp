@@ -28,8 +28,12 @@ protected:
     // The block at `pc`, decoded if need be. Null: fetching its first instruction traps (Cpu::pending).
     const Block* find_block(u64 pc);
     Block* known_block(u64 paddr) const { return blocks_.find(paddr); }
+    void note_code(u64 paddr);
     // The frame's page, as instructions are decoded from it: what is made of them stays equal to it.
     const u8* page_of_code(u64 paddr);
+    // Between harts on threads: makes sure that the frame's copy is as new as the last fence.i. true: it was
+    // not.
+    bool see(u64 paddr);
     bool watched() const { return c_.cpu.config.observer != nullptr; }
 
 private:
@@ -46,8 +50,7 @@ private:
         u64 fence;  // the last one after which it was compared
         std::array<u8, kFrameBytes> bytes;
     };
-    void see(u64 paddr);
-    void compare(u64 frame_address, const u8* page, Seen& seen);
+    bool compare(u64 frame_address, const u8* page, Seen& seen);
 
     Context& c_;
     const Handler entry_handler_;

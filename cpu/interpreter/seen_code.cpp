@@ -35,8 +35,7 @@ void InterpretingEngine::code_changed_elsewhere() {
     c_.leave = true;
 }
 
-// Makes sure that the frame's copy is as new as the last fence.i.
-void InterpretingEngine::see(u64 paddr) {
+bool InterpretingEngine::see(u64 paddr) {
     const u64 frame = paddr & ~(kFrameBytes - 1);
     const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frame));
     std::unique_ptr<Seen>& seen = seen_[frame];
@@ -44,18 +43,22 @@ void InterpretingEngine::see(u64 paddr) {
         seen = std::make_unique<Seen>();
         seen->fence = fence_;
         copy(page, seen->bytes.data(), 0, kFrameBytes);
-    } else if (seen->fence != fence_) {
-        seen->fence = fence_;
-        compare(frame, page, *seen);
+        return true;
     }
+    if (seen->fence == fence_) return false;
+    seen->fence = fence_;
+    return compare(frame, page, *seen);
 }
 
-void InterpretingEngine::compare(u64 frame_address, const u8* page, Seen& seen) {
+bool InterpretingEngine::compare(u64 frame_address, const u8* page, Seen& seen) {
+    bool differed = false;
     for (u64 piece = 0; piece < kFrameBytes; piece += kPiece) {
         if (!differs(page, seen.bytes.data(), piece)) continue;
         copy(page, seen.bytes.data(), piece, kPiece);
         code_changed(frame_address + piece, kPiece);
+        differed = true;
     }
+    return differed;
 }
 
 const u8* InterpretingEngine::page_of_code(u64 paddr) {

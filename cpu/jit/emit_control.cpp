@@ -7,7 +7,6 @@
 namespace hartline::jit {
 namespace {
 constexpr i32 budget_of(i32 instructions) { return instructions << kBudgetShift; }
-bool in_page(i32 offset) { return offset >= 0 && offset < static_cast<i32>(kFrameBytes); }
 }  // namespace
 
 void Emitter::pc_into(Gp d, i64 offset) {
@@ -25,6 +24,29 @@ void Emitter::charge(i32 instructions) {
     if (instructions < 0) a.add(kBudget, budget_of(-instructions));
 }
 
+// The second page must still be behind the first one. Nothing in the unit changes that.
+void Emitter::check_crossing() {
+    out_->crossing = std::make_unique<Crossing>();
+    out_->crossing->frame = frames_[1];
+    const asmjit::Label ask = a.newLabel(), on = a.newLabel();
+    a.mov(x86::rcx, reinterpret_cast<u64>(out_->crossing.get()));
+    a.mov(x86::rax, cell_of(&c_.page));
+    a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Crossing, page)));
+    a.jne(ask);
+    a.mov(x86::eax, cell_of(&c_.jump_tag32, 4));
+    a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Crossing, tag)));
+    a.jne(ask);
+    a.bind(on);
+    cold(
+        [this, on] {
+            a.mov(x86::rax, reinterpret_cast<u64>(out_->crossing.get()));
+            a.call(stubs_.crossing);
+            a.jz(on);
+            leave_for_budget(plan_.items[0].remaining, plan_.items[0].offset);
+        },
+        ask);
+}
+
 // The budget does not reach to the instruction at `offset` and its segment: the interpreter sees to its end.
 void Emitter::leave_for_budget(i32 undo, i32 offset) {
     charge(-undo);
@@ -34,14 +56,18 @@ void Emitter::leave_for_budget(i32 undo, i32 offset) {
 
 // To a place out of the unit.
 void Emitter::exit_to(i32 offset) {
-    if (!in_page(offset)) {
+    if (offset < 0 || offset >= (plan_.crosses ? kReach : kPage)) {
         pc_into(x86::rax, offset);
         return indirect(x86::rax);
     }
+    const bool second = offset >= kPage;
+    if (second) a.add(cell_of(&c_.page), kPage);
     const u32 number = first_link_ + static_cast<u32>(out_->links.size());
     const asmjit::Label stub = a.newLabel();
     a.long_().jmp(stub);
-    out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4, .offset = offset});
+    out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4,
+                           .frame = frames_[second],
+                           .offset = offset % kPage});
     const std::size_t index = out_->links.size() - 1;
     cold(
         [this, number, index] {
@@ -116,16 +142,32 @@ void Emitter::branch(const IrBlock& ir, u32 index) {
         edge_if(is_taken, index, taken);
 }
 
+// unpriv, "Unconditional Jumps": the target's lowest bit is cleared; here that is left to whoever does not
+// find it. The target is read before the link is written: they may be the same register.
+void Emitter::jump_register(u32 index) {
+    const Operands& o = plan_.items[index].decoded.operands;
+    const auto base = home(o.rs1);
+    if (base && o.imm != 0) {
+        a.lea(x86::rax, x86::ptr(*base, o.imm));
+    } else {
+        read_x(x86::rax, o.rs1);
+        if (o.imm != 0) a.add(x86::rax, o.imm);
+    }
+    if (o.rd == 0) return;
+    const auto link = home(o.rd);
+    pc_into(link ? *link : x86::rcx, plan_.items[index].offset + plan_.items[index].decoded.length);
+    if (!link || is_flexible(*link)) a.mov(memory_of(o.rd), link ? *link : x86::rcx);
+}
+
 void Emitter::terminator(const IrBlock& ir, u32 index) {
     const IrInst& last = ir.back();
     if (last.op == IrOp::Branch) return branch(ir, index);
-    if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index, in_register(last.a));
+    if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index);
 }
 
 // A return to where the unit itself called from stays in it.
-void Emitter::indirect_at(u32 index, Gp target) {
+void Emitter::indirect_at(u32 index) {
     const i32 expected = plan_.expected_return[index];
-    if (target.id() != x86::rax.id()) a.mov(x86::rax, target);
     if (expected == kNowhere) {
         charge(-static_cast<i32>(rest(index)));
         return indirect(x86::rax);

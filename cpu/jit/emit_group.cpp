@@ -12,7 +12,8 @@
 
 namespace hartline::jit {
 namespace {
-constexpr u32 kLongest = 40;  // items
+constexpr u32 kLongest = 40;   // items
+constexpr i32 kWidest = 2048;  // bytes
 
 struct Reach {
     u8 base;
@@ -69,37 +70,48 @@ void Emitter::find_targets() {
 // What follows the item in execution is the next item, unless it leaves for good.
 bool Emitter::follows(u32 index) const { return plan_.items[index].remaining > 1 && !is_target_[index + 1]; }
 
+void Emitter::forget_symbols() {
+    for (Symbol& symbol : symbols_) symbol = {next_root_++, 0};
+}
+
+// What the item makes of the registers' symbolic values.
+void Emitter::follow_symbols(const Item& item, Symbols& symbols) {
+    const Operands& o = item.decoded.operands;
+    if (o.rd == 0 || !writes_x(item)) return;
+    if (item.decoded.op == Op::ADDI && o.rs1 != 0)
+        symbols[o.rd] = {symbols[o.rs1].root, symbols[o.rs1].offset + o.imm};
+    else if (item.decoded.op == Op::ADD && o.rs1 == 0)
+        symbols[o.rd] = symbols[o.rs2];
+    else
+        symbols[o.rd] = {next_root_++, 0};
+}
+
 void Emitter::start_group(u32 index) {
     const auto first = reach_of(plan_.items[index]);
     if (!first || first->base == 0) return;
-    Group group;
-    group.first = group.last = index;
-    group.base = first->base;
-    group.low = first->low;
-    group.high = first->high;
-    group.members.push_back(index);
+    const Symbol start = symbols_[first->base];
+    Symbols symbols = symbols_;
+    Group group{index, index, first->low, first->high, {}, {index}, {}};
     bool stores = first->store, branched = false;
-    for (u32 i = index; i < index + kLongest; ++i) {
+    for (u32 i = index;; ++i) {
         const Item& item = plan_.items[i];
-        const bool touches_base = item.decoded.operands.rd == group.base && writes_x(item);
-        if (i != index) {
-            if (const auto reach = reach_of(item); reach && reach->base == group.base) {
-                const i32 low = std::min(group.low, reach->low), high = std::max(group.high, reach->high);
-                const bool fits = high - low < 2048 && (!reach->store || stores || !branched);
-                if (fits) {
-                    group.low = low;
-                    group.high = high;
-                    stores |= reach->store;
-                    group.last = i;
-                    group.members.push_back(i);
-                }
-            } else if (flow_of(item) == Flow::Branch) {
-                branched = true;
-            } else if (!keeps_group(item)) {
-                break;
+        const auto reach = reach_of(item);
+        if (i != index && reach && reach->base != 0 && symbols[reach->base].root == start.root) {
+            const i32 moved = symbols[reach->base].offset - start.offset;
+            const i32 low = std::min(group.low, reach->low + moved),
+                      high = std::max(group.high, reach->high + moved);
+            if (high - low < kWidest && (!reach->store || stores || !branched)) {
+                group.low = low;
+                group.high = high;
+                stores |= reach->store;
+                group.last = i;
+                group.members.push_back(i);
             }
         }
-        if (touches_base || !follows(i)) break;
+        branched |= flow_of(item) == Flow::Branch;
+        if (!reach && flow_of(item) != Flow::Branch && !keeps_group(item)) break;
+        follow_symbols(item, symbols);
+        if (i - index == kLongest || !follows(i)) break;
     }
     if (group.members.size() < 2) return;
     group.kind = stores ? hartline::Access::Store : hartline::Access::Load;

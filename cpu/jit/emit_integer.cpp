@@ -18,6 +18,7 @@ void Emitter::integer(const IrBlock& ir, u32 id) {
         return;
     }
     if (fused_with_branch(ir, id) || is_sum(ir, id)) return;  // where they are used
+    if (folded(ir, id) || in_place(ir, id)) return;
     const Gp d = destination(ir, id);
     switch (inst.op) {
         case IrOp::Add: add(d, inst.a, inst.b); break;
@@ -59,6 +60,45 @@ void Emitter::integer(const IrBlock& ir, u32 id) {
     for (const u32 operand : {inst.a, inst.b, inst.c})
         if (operand != kNoValue) used(operand);
     result(id, d);
+}
+
+// The sum of two constants: how constants are loaded.
+bool Emitter::folded(const IrBlock& ir, u32 id) {
+    const IrInst& inst = ir[id];
+    if (inst.op != IrOp::Add || values_[inst.a].kind != Value::Kind::Immediate ||
+        values_[inst.b].kind != Value::Kind::Immediate)
+        return false;
+    values_[id].kind = Value::Kind::Immediate;
+    values_[id].immediate = values_[inst.a].immediate + values_[inst.b].immediate;
+    return true;
+}
+
+// A register without a home that changes by a constant or by a register's value does so in memory.
+bool Emitter::in_place(const IrBlock& ir, u32 id) {
+    const IrInst& inst = ir[id];
+    const bool simple =
+        inst.op == IrOp::Add || inst.op == IrOp::And || inst.op == IrOp::Or || inst.op == IrOp::Xor;
+    if (!simple || id + 2 >= ir.size() || ir[id + 1].op != IrOp::SetX || ir[id + 1].a != id) return false;
+    const u8 guest = ir[id + 1].reg;
+    const Value& x = values_[inst.a];
+    const Value& y = values_[inst.b];
+    const bool constant = y.kind == Value::Kind::Immediate && fits(y.immediate);
+    if (x.kind != Value::Kind::Memory || x.guest != guest || values_[inst.a].uses != 1 ||
+        values_[id].uses != 1 || !(constant || (y.kind == Value::Kind::Register && !y.temporary)) ||
+        inst.a == inst.b)
+        return false;
+    const x86::Inst::Id op = inst.op == IrOp::Add   ? x86::Inst::kIdAdd
+                             : inst.op == IrOp::And ? x86::Inst::kIdAnd
+                             : inst.op == IrOp::Or  ? x86::Inst::kIdOr
+                                                    : x86::Inst::kIdXor;
+    if (constant)
+        a.emit(op, x.mem, asmjit::Imm(static_cast<i32>(y.immediate)));
+    else
+        a.emit(op, x.mem, y.reg);
+    used(inst.a);
+    used(inst.b);
+    values_[id].kind = Value::Kind::Stored;
+    return true;
 }
 
 void Emitter::add(Gp d, u32 first, u32 second) {

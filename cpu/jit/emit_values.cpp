@@ -126,6 +126,7 @@ void Emitter::set_x(const IrBlock& ir, u32 id) {
         v.reg = saved;
         v.temporary = true;
     }
+    if (values_[source].kind == Value::Kind::Stored) return used(source);
     const auto reg = home(guest);
     const bool written_through = reg && is_flexible(*reg);
     if (ir[source].op == IrOp::PcPlus) {

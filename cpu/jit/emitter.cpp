@@ -20,10 +20,15 @@ bool pinned(u8 guest) {
 Exit handed_end(Context&, const Insn*) { return Exit::Next; }
 }  // namespace
 
-Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-                 u32 first_link)
-    : c_(context), stubs_(stubs), plan_(plan), base_(base), offset_(offset), first_link_(first_link) {
-    code_.init(asmjit::Environment::host(), base);
+Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place)
+    : c_(context),
+      stubs_(stubs),
+      plan_(plan),
+      base_(place.base),
+      offset_(place.offset),
+      first_link_(place.first_link),
+      frames_(place.frames) {
+    code_.init(asmjit::Environment::host(), base_);
     code_.attach(&a);
 }
 
@@ -40,8 +45,10 @@ bool Emitter::emit(Result& result) {
     entry();
     for (const Segment& segment : plan_.segments) {
         for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
+            if (is_target_[i]) forget_symbols();
             item(i);
             if (group_ && group_->last == i) end_group();
+            follow_symbols(plan_.items[i], symbols_);
         }
         segment_end(segment);
     }
@@ -96,6 +103,7 @@ void Emitter::entry() {
     const asmjit::Label spent = a.newLabel();
     a.js(spent);
     cold([this, first] { leave_for_budget(plan_.items[0].remaining, first); }, spent);
+    if (plan_.crosses) check_crossing();
     float_guard();
     load_flexible();
     load_float_homes();
@@ -125,6 +133,10 @@ void Emitter::item(u32 index) {
         return hand_over(index);
     }
     start_floats(ir);
+    if (item.decoded.op == Op::JALR) {
+        jump_register(index);
+        return terminator(ir, index);
+    }
     lower(ir);
     end_floats(index);
     if (is_terminator(ir.back().op) && ir.back().op != IrOp::End) terminator(ir, index);

@@ -23,7 +23,7 @@ namespace x86 = asmjit::x86;
 
 // A value of the instruction under way.
 struct Value {
-    enum class Kind : u8 { None, Immediate, Register, Memory, Float };
+    enum class Kind : u8 { None, Immediate, Register, Memory, Float, Stored };
     Kind kind = Kind::None;
     bool temporary = false;  // in a register that is given back after its last use
     u8 guest = 32;           // the guest register that it is the value of, as long as that is not written
@@ -43,14 +43,18 @@ struct FloatSource {
 
 class Emitter {
 public:
-    // `base` is the executable address that the code will start at, `offset` the same from the start of the
-    // cache.
-    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, u64 base, u32 offset,
-            u32 first_link);
+    struct Place {
+        u64 base;                   // the executable address that the code will start at
+        u32 offset;                 // the same from the start of the cache
+        u32 first_link;             // number of its first link
+        std::array<u64, 2> frames;  // physical addresses of its pages
+    };
+    Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place);
 
     struct Result {
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
+        std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
         std::vector<Link> links;
         std::vector<std::unique_ptr<Handed>> handed;
@@ -75,8 +79,7 @@ private:
 
     struct Group {  // of accesses that share a probe: emit_group.cpp
         u32 first = 0, last = 0;
-        u8 base = 0;
-        i32 low = 0, high = 0;  // bytes from the base, the last one included
+        i32 low = 0, high = 0;  // bytes from the first access's base, the last one included
         hartline::Access kind{};
         std::vector<u32> members;
         std::vector<asmjit::Label> copies;  // of each item, and of the end
@@ -114,6 +117,8 @@ private:
 
     // --- emit_integer.cpp
     void integer(const IrBlock& ir, u32 id);
+    bool folded(const IrBlock& ir, u32 id);
+    bool in_place(const IrBlock& ir, u32 id);
     void add(Gp d, u32 first, u32 second);
     void arithmetic(x86::Inst::Id op, Gp d, u32 first, u32 second, bool commutes);
     void shift(IrOp op, Gp d, u32 first, u32 second);
@@ -143,6 +148,14 @@ private:
     bool keeps_group(const Item& item) const;
     bool writes_x(const Item& item) const;
     void start_group(u32 index);
+    // A register's value as the sum of something unknown and a constant.
+    struct Symbol {
+        u32 root = 0;
+        i32 offset = 0;
+    };
+    using Symbols = std::array<Symbol, 32>;
+    void forget_symbols();
+    void follow_symbols(const Item& item, Symbols& symbols);
     void end_group();
     bool in_group() const;
     x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
@@ -164,10 +177,12 @@ private:
     void edge(u32 from, i32 offset);  // unconditional, here
     void edge_if(x86::CondCode condition, u32 from, i32 offset);
     void charge(i32 instructions);
+    void check_crossing();
     void leave_for_budget(i32 undo, i32 offset);
     void exit_to(i32 offset);  // budget is settled
     void indirect(Gp target);  // budget is settled
-    void indirect_at(u32 index, Gp target);
+    void indirect_at(u32 index);
+    void jump_register(u32 index);
     void segment_end(const Segment& segment);
 
     // --- emit_system.cpp
@@ -246,8 +261,9 @@ private:
     const JitContext& c_;
     const Stubs& stubs_;
     const Plan& plan_;
-    u64 base_;
-    u32 offset_, first_link_;
+    const u64 base_;
+    const u32 offset_, first_link_;
+    const std::array<u64, 2> frames_;
     asmjit::CodeHolder code_;
     x86::Assembler a;
     Result* out_ = nullptr;
@@ -259,6 +275,8 @@ private:
     bool failed_ = false;
     u32 item_ = 0;                 // under way
     std::vector<bool> is_target_;  // items that something jumps to
+    Symbols symbols_{};
+    u32 next_root_ = 1;
     std::optional<Group> group_;
     bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;

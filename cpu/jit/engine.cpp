@@ -144,8 +144,7 @@ void Engine::complete_load(const Item& item) {
 const Unit* Engine::after_link() {
     Link& link = links_[c_.leave_detail];
     c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(link.offset));
-    const u64 frame = units_[link.from]->paddr & ~kPageMask;
-    const Unit* const to = unit_at(frame + static_cast<u64>(link.offset));
+    const Unit* const to = unit_at(link.frame + static_cast<u64>(link.offset));
     if (to == nullptr) return nullptr;
     link.to = to->number;
     units_[to->number]->incoming.push_back(c_.leave_detail);

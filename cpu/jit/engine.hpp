@@ -22,6 +22,9 @@ public:
     // --- Hart
     bool code_changed(u64 paddr, u64 bytes) override;
 
+    // Has a fence.i shown that another hart changed code of the frame? Units may be gone then.
+    bool code_seen_changed(u64 frame_address) { return see(frame_address); }
+
     // --- Engine
     u64 retired_now() const override;
     void context_changed() override;
@@ -54,7 +57,7 @@ private:
 
     // --- translate.cpp
     void translate(Block& block);
-    bool install(Block& block, const Plan& plan);
+    bool install(Block& block, const Plan& plan, const std::array<u64, 2>& frames);
     const Unit* unit_at(u64 paddr) const;
     void drop(u32 number);
     static void cool(Block& block);  // as if it had just been decoded

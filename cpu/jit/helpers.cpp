@@ -1,6 +1,8 @@
 // The C++ side of translated code's calls.
 #include "cpu/jit/helpers.hpp"
 
+#include "cpu/jit/engine.hpp"
+
 namespace hartline::jit {
 
 void settle_fp(JitContext& c) {
@@ -25,6 +27,17 @@ Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes) {
     return c.leave ? Status::Stop : Status::On;
 }
 
+Status check_crossing(JitContext& c, Crossing& crossing) {
+    const u64 next = c.page + kFrameBytes;
+    const Tlb& tlb = c.cpu.tlb;
+    const bool known = tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c.cpu.fetch_context);
+    if (!known || tlb.frame(Access::Fetch, next) << kFrameShift != crossing.frame) return Status::Stop;
+    if (c.cpu.port.parallel() && c.engine->code_seen_changed(crossing.frame)) return Status::Stop;
+    crossing.page = c.page;
+    crossing.tag = c.jump_tag32;
+    return Status::On;
+}
+
 namespace {
 // What a unit takes for granted from one instruction to the next, and a system function may change.
 struct Granted {
@@ -41,8 +54,8 @@ Granted granted(const JitContext& c, bool uses_fp) {
 
 bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
     const HartState& s = c.cpu.s;
-    return !c.leave && !c.cpu.contexts_stale && !c.cpu.gave_way && !s.waiting && granted(c, uses_fp) == before &&
-           !interrupt_deliverable(c.cpu);
+    return !c.leave && !c.cpu.contexts_stale && !c.cpu.gave_way && !s.waiting &&
+           granted(c, uses_fp) == before && !interrupt_deliverable(c.cpu);
 }
 }  // namespace
 

@@ -13,7 +13,7 @@ constexpr u32 kRareShare = 8;  // a way that is taken less often than one in so 
 
 class Planner {
 public:
-    Planner(const u8* page, const Heat& heat) : page_(page), heat_(heat) { plan_.item_at.fill(-1); }
+    Planner(const Pages& pages, const Heat& heat) : pages_(pages), heat_(heat) { plan_.item_at.fill(-1); }
 
     Plan run(u32 start) {
         ways_.push_back(static_cast<i32>(start));
@@ -27,9 +27,18 @@ public:
     }
 
 private:
+    bool reaches(i32 offset) const { return offset >= 0 && offset < (pages_[1] == nullptr ? kPage : kReach); }
+    u32 half(i32 offset) const {
+        const u8* const at = pages_[offset >= kPage] + offset % kPage;
+        return __atomic_load_n(reinterpret_cast<const u16*>(at), __ATOMIC_RELAXED);
+    }
     bool read(i32 offset, Item& item) const {
-        if (offset < 0 || offset + 2 > static_cast<i32>(kFrameBytes)) return false;
-        if (!instruction_in(page_, static_cast<u64>(offset), item.word)) return false;
+        if (!reaches(offset)) return false;
+        item.word = half(offset);
+        if (length_of(item.word) == 4) {
+            if (!reaches(offset + 2)) return false;
+            item.word |= half(offset + 2) << 16;
+        }
         item.decoded = decode(item.word);
         item.offset = static_cast<i16>(offset);
         return true;
@@ -42,6 +51,7 @@ private:
         while (at != kNowhere && plan_.find(at) < 0 && plan_.items.size() < kMostItems && read(at, item) &&
                flow_of(item) != Flow::System) {
             plan_.item_at[static_cast<u32>(at) / 2] = static_cast<i16>(plan_.items.size());
+            plan_.crosses |= at + item.decoded.length > kPage;
             plan_.items.push_back(item);
             plan_.expected_return.push_back(kNowhere);
             at = after(item);
@@ -64,13 +74,12 @@ private:
         }
     }
     i32 after_branch(i32 taken, i32 following) {
-        const auto in_page = [](i32 offset) { return offset >= 0 && offset < static_cast<i32>(kFrameBytes); };
         const bool loops = plan_.find(taken) >= 0;
-        const u32 there = in_page(taken) ? heat_(static_cast<u32>(taken)) : 0;
-        const u32 here = in_page(following) ? heat_(static_cast<u32>(following)) : 0;
+        const u32 there = reaches(taken) ? heat_(static_cast<u32>(taken)) : 0;
+        const u32 here = reaches(following) ? heat_(static_cast<u32>(following)) : 0;
         const bool takes = !loops && plan_.find(following) < 0 && there > here;
         const i32 other = takes ? following : taken;
-        if (in_page(other)) ways_.push_back(other);
+        if (reaches(other)) ways_.push_back(other);
         return takes ? taken : following;
     }
     i32 after_jump(const Item& item, i32 target, i32 following) {
@@ -87,7 +96,7 @@ private:
         return back;
     }
 
-    const u8* page_;
+    const Pages pages_;
     const Heat& heat_;
     Plan plan_;
     std::vector<i32> ways_, calls_;
@@ -111,5 +120,5 @@ Flow flow_of(const Item& item) {
 
 i32 target_of(const Item& item) { return item.offset + item.decoded.operands.imm; }
 
-Plan make_plan(const u8* page, u32 start, const Heat& heat) { return Planner(page, heat).run(start); }
+Plan make_plan(const Pages& pages, u32 start, const Heat& heat) { return Planner(pages, heat).run(start); }
 }  // namespace hartline::jit

@@ -11,6 +11,8 @@ namespace hartline::jit {
 inline constexpr unsigned kMostItems = 160;
 inline constexpr i32 kNowhere = 1 << 20;  // no offset in a page
 
+inline constexpr i32 kPage = static_cast<i32>(kFrameBytes), kReach = 2 * kPage;
+
 // How control goes on behind an instruction.
 enum class Flow : u8 {
     On,        // to the following one
@@ -30,12 +32,12 @@ struct Segment {
 struct Plan {
     std::vector<Item> items;
     std::vector<Segment> segments;
-    std::array<i16, kFrameBytes / 2> item_at;  // by halfword: the item there, or -1
-    std::vector<i32> expected_return;          // of an indirect jump: the offset that its call comes back to
+    std::array<i16, kFrameBytes> item_at;  // by halfword of the two pages: the item there, or -1
+    bool crosses = false;                  // some instruction is not in the first page alone
+    std::vector<i32> expected_return;      // of an indirect jump: the offset that its call comes back to
 
     int find(i32 offset) const {
-        return offset < 0 || offset >= static_cast<i32>(kFrameBytes) ? -1
-                                                                     : item_at[static_cast<u32>(offset) / 2];
+        return offset < 0 || offset >= kReach ? -1 : item_at[static_cast<u32>(offset) / 2];
     }
 };
 
@@ -44,6 +46,9 @@ Flow flow_of(const Item& item);
 i32 target_of(const Item& item);
 // How often the block at an offset was entered; 0 when nothing is known of it.
 using Heat = std::function<u32(u32 offset)>;
+// The page of the first instruction, and the one behind it in the address space; null: nothing is known of
+// that.
+using Pages = std::array<const u8*, 2>;
 // From the instruction at `start` on. No segments: it is not for translated code.
-Plan make_plan(const u8* page, u32 start, const Heat& heat);
+Plan make_plan(const Pages& pages, u32 start, const Heat& heat);
 }  // namespace hartline::jit

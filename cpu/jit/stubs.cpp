@@ -27,7 +27,10 @@ public:
             a.add(x86::rax, at(c_.page));
             a.mov(at(c_.leave_pc), x86::rax);
         });
-        way_out(Leave::Indirect, stubs_.leave_indirect, [this] { a.mov(at(c_.leave_pc), x86::rax); });
+        way_out(Leave::Indirect, stubs_.leave_indirect, [this] {
+            a.and_(x86::rax, -2);
+            a.mov(at(c_.leave_pc), x86::rax);
+        });
         leave();
         for (unsigned i = 0; i < 4; ++i) {
             start(stubs_.load[i]);
@@ -37,6 +40,8 @@ public:
         }
         start(stubs_.handed);
         handed();
+        start(stubs_.crossing);
+        ask(reinterpret_cast<u64>(check_crossing));
         start(stubs_.fp_on);
         a.ldmxcsr(at(c_.mxcsr_guest));
         a.mov(at(c_.fp_live), 1);
@@ -121,6 +126,17 @@ private:
         a.add(x86::rsp, 8);
         if (!store) a.mov(at(c_.loaded), x86::rax);
         leave_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
+    }
+    void ask(u64 function) {
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        a.mov(x86::rsi, x86::rax);
+        a.sub(x86::rsp, 8);
+        call(function);
+        a.add(x86::rsp, 8);
+        fill();
+        a.test(x86::eax, x86::eax);
+        a.ret();
     }
     void leave_as(Leave trapped, Leave stopped, x86::Gp status) {
         a.cmp(status, static_cast<u32>(Status::Trap));

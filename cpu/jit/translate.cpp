@@ -16,32 +16,41 @@ const Unit* Engine::unit_at(u64 paddr) const {
 }
 
 void Engine::translate(Block& block) {
-    const u64 frame = block.paddr & ~kPageMask;
-    const u8* const page = page_of_code(frame);
+    std::array<u64, 2> frames{block.paddr & ~kPageMask, 0};
+    Pages pages{page_of_code(frames[0]), nullptr};
+    // The following page counts when it was fetched from lately: a walk for it could leave traces.
+    const u64 next = (c_.block_pc & ~kPageMask) + kFrameBytes;
+    if (c_.cpu.tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c_.cpu.fetch_context)) {
+        frames[1] = c_.cpu.tlb.frame(Access::Fetch, next) << kFrameShift;
+        pages[1] = page_of_code(frames[1]);
+    }
     const Heat heat = [&](u32 offset) -> u32 {
-        const Block* const known = known_block(frame + offset);
+        const Block* const known = known_block(frames[offset / kFrameBytes] + offset % kFrameBytes);
         return known == nullptr ? 0 : known->heat;
     };
-    const Plan plan = make_plan(page, static_cast<u32>(block.paddr & kPageMask), heat);
+    const Plan plan = make_plan(pages, static_cast<u32>(block.paddr & kPageMask), heat);
     if (!cache_.has_room(kRoomForUnit)) drop_all();
-    if (plan.segments.empty() || !install(block, plan)) block.entry = block.insns[0].handler;
+    if (plan.segments.empty() || !install(block, plan, frames)) block.entry = block.insns[0].handler;
 }
 
-bool Engine::install(Block& block, const Plan& plan) {
+bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& frames) {
     const auto begin = static_cast<u32>(cache_.used());
-    Emitter emitter(c_, stubs_, plan, cache_.base() + begin, begin, static_cast<u32>(links_.size()));
+    Emitter emitter(c_, stubs_, plan,
+                    {cache_.base() + begin, begin, static_cast<u32>(links_.size()), frames});
     Emitter::Result made;
     if (!emitter.emit(made) || !cache_.has_room(made.bytes)) return false;
     emitter.code().copyFlattenedData(cache_.writable(begin), made.bytes);
     cache_.take(made.bytes);
     auto unit = std::make_unique<Unit>();
     unit->paddr = block.paddr;
+    unit->frames = frames;
     unit->number = static_cast<u32>(units_.size());
     unit->begin = begin;
     unit->near_entry = made.near_entry;
     unit->far_entry = made.far_entry;
     unit->charge = plan.items[0].remaining;
     unit->items = plan.items;
+    unit->crossing = std::move(made.crossing);
     unit->sites = std::move(made.sites);
     unit->handed = std::move(made.handed);
     for (Link& link : made.links) {
@@ -52,7 +61,11 @@ bool Engine::install(Block& block, const Plan& plan) {
     }
     block.unit = unit->number;
     block.entry = run_unit;
-    by_frame_[block.paddr & ~kPageMask].push_back(unit->number);
+    by_frame_[frames[0]].push_back(unit->number);
+    if (plan.crosses) {
+        by_frame_[frames[1]].push_back(unit->number);
+        note_code(frames[1]);
+    }
     places_.push_back({begin, unit.get()});
     units_.push_back(std::move(unit));
     return true;
@@ -60,6 +73,7 @@ bool Engine::install(Block& block, const Plan& plan) {
 
 // Nothing leads to the unit any more: those who remember its far entry are sent the long way.
 void Engine::drop(u32 number) {
+    if (units_[number] == nullptr) return;  // with the other one of its frames
     Unit& unit = *units_[number];
     for (const u32 at : unit.incoming) {
         Link& link = links_[at];
@@ -88,8 +102,9 @@ bool Engine::code_changed(u64 paddr, u64 bytes) {
     const auto found = by_frame_.find(paddr & ~kPageMask);
     if (found == by_frame_.end()) return held;
     const std::size_t dropped = std::erase_if(found->second, [&](u32 number) {
+        if (units_[number] == nullptr) return true;  // with the other one of its frames
         const Unit& unit = *units_[number];
-        if (known_block(unit.paddr) != nullptr && !unit.overlaps(paddr, bytes)) return false;
+        if (held && known_block(unit.paddr) != nullptr && !unit.overlaps(paddr, bytes)) return false;
         drop(number);
         return true;
     });

@@ -5,6 +5,7 @@
 // address space and process that maps the frame runs the same unit.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ struct Link {
     u32 stub = 0;    // what it points to while it is not linked
     u32 from = 0;    // unit that it belongs to
     u32 to = 0;      // unit that it is linked to; 0: none
-    i32 offset = 0;  // of the target, from the start of the page
+    u64 frame = 0;   // of the target
+    i32 offset = 0;  // of the target, from the start of its page
 };
 
 // An instruction that the interpreter's handler executes on behalf of translated code, as a block of its own.
@@ -46,13 +48,23 @@ struct Handed {
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
 
+// For a unit that goes on in the following page: when that page was last known to be where the unit takes it
+// to be.
+struct Crossing {
+    u64 page = 1;  // JitContext::page then
+    u64 tag = 0;   // and jump_tag32
+    u64 frame = 0;
+};
+
 struct Unit {
     u64 paddr = 0;
+    std::array<u64, 2> frames{};  // of its page, and of the following one where it goes on there
     u32 number = 0;
     u32 begin = 0, end = 0;  // in bytes from the start of the cache
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
     u32 far_entry = 0;       // the address of the first instruction is in rax
     u16 charge = 0;          // what its first segment takes from the budget at once
+    std::unique_ptr<Crossing> crossing;
     std::vector<Item> items;
     std::vector<Site> sites;  // by `after`
     std::vector<u32> links;   // of its own
@@ -60,10 +72,13 @@ struct Unit {
     std::vector<std::unique_ptr<Handed>> handed;
 
     bool overlaps(u64 at, u64 length) const {
-        const u64 page = paddr & ~(kFrameBytes - 1);
+        const auto half = [&](i32 offset) {
+            const u64 begin =
+                frames[offset >= static_cast<i32>(kFrameBytes)] + static_cast<u64>(offset) % kFrameBytes;
+            return at < begin + 2 && begin < at + length;
+        };
         return std::any_of(items.begin(), items.end(), [&](const Item& item) {
-            const u64 begin = page + static_cast<u64>(item.offset);
-            return at < begin + item.decoded.length && begin < at + length;
+            return half(item.offset) || (item.decoded.length == 4 && half(item.offset + 2));
         });
     }
 };
