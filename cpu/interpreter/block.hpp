@@ -44,8 +44,9 @@ struct Block {
     u32 raw = 0;  // of a block of one instruction that is in no cache: its bits
     u16 count = 0;
     u16 bytes = 0;
-    u32 heat = 0;  // how often it was entered, where a translator counts
-    u32 unit = 0;  // a translator's number for what it made of the block
+    u32 heat = 0;     // how often it was entered, where a translator counts
+    u32 trigger = 0;  // the same, since it became part of a unit that starts elsewhere
+    u32 unit = 0;     // a translator's number for what it made of the block
     Insn insns[1];
 
     const u8* offsets() const { return reinterpret_cast<const u8*>(insns + count + 1); }

@@ -30,7 +30,7 @@ Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& conf
 
 // Takes back what the last block had not done.
 bool InterpretingEngine::advance() {
-    c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
+    set_jump_tag();
     Exit exit = enter();
     while (exit == Exit::Run) exit = c_.block->entry(c_, c_.block->insns);
     HartState& s = c_.cpu.s;
@@ -84,7 +84,7 @@ u64 InterpretingEngine::retired_now() const {
 
 void InterpretingEngine::context_changed() {
     ++generation_;
-    c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
+    set_jump_tag();
 }
 
 void InterpretingEngine::forget_code() {

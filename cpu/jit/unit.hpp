@@ -6,6 +6,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,20 @@ struct Site {
     u16 item;
 };
 
-// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit.
+// Host code of one guest instruction, up to the next piece.
+struct Piece {
+    static constexpr u16 kEntry = 0xffff;  // of none: the way in
+
+    u32 begin;  // in bytes from the start of the unit
+    u16 item;
+    bool cold;  // behind the main path
+};
+
+// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit. Links are
+// numbered: see link_number().
 struct Link {
     u32 jump = 0;    // where the jump's displacement is, in bytes from the start of the cache
     u32 stub = 0;    // what it points to while it is not linked
-    u32 from = 0;    // unit that it belongs to
     u32 to = 0;      // unit that it is linked to; 0: none
     u64 frame = 0;   // of the target
     i32 offset = 0;  // of the target, from the start of its page
@@ -47,6 +57,11 @@ struct Handed {
     bool leaves = false;   // no code follows
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
+
+// Of the unit's first link; the others follow.
+inline constexpr u32 kMostLinks = 1 << 10;
+constexpr u32 link_number(u32 unit) { return unit * kMostLinks; }
+inline constexpr u32 kMostUnits = ~u32{0} / kMostLinks;
 
 // For a unit that goes on in the following page: when that page was last known to be where the unit takes it
 // to be.
@@ -66,9 +81,10 @@ struct Unit {
     u16 charge = 0;          // what its first segment takes from the budget at once
     std::unique_ptr<Crossing> crossing;
     std::vector<Item> items;
-    std::vector<Site> sites;  // by `after`
-    std::vector<u32> links;   // of its own
-    std::vector<u32> incoming;
+    std::vector<Site> sites;    // by `after`
+    std::vector<Piece> pieces;  // by `begin`
+    std::vector<Link> links;    // of its own
+    std::vector<u32> incoming;  // links to it, by number
     std::vector<std::unique_ptr<Handed>> handed;
 
     bool overlaps(u64 at, u64 length) const {
