@@ -70,7 +70,7 @@ public:
     virtual u32 instruction_bits() const = 0;  // of the current instruction, for mtval
     virtual void stop_after_this() = 0;  // ends run()'s current block and looks at interrupts and the budget
     virtual void context_changed() = 0;  // an address may lead elsewhere: cached jumps are void
-    // fence.i where harts run on threads, and stores to code are not noticed: nothing decoded holds any more.
+    // fence.i where harts run on threads, and stores to code are not noticed: what was decoded may be stale.
     virtual void code_changed_elsewhere() {}
 };
 

@@ -25,6 +25,7 @@ const Block* InterpretingEngine::find_block(u64 pc) {
     const Fetched fetched = fetch(c_.cpu, pc);
     if (fetched.from == Fetched::From::Trap) return nullptr;
     if (fetched.from == Fetched::From::Halfword) return decode_single(pc, fetched);
+    if (c_.cpu.port.parallel()) see(fetched.paddr);
     Block* block = blocks_.find(fetched.paddr);
     if (block == nullptr) block = decode_block(fetched);
     if (block == nullptr) return decode_single(pc, fetched);
@@ -35,7 +36,8 @@ const Block* InterpretingEngine::find_block(u64 pc) {
 // Null: the first instruction straddles two pages.
 Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     const u64 paddr = fetched.paddr;
-    const u8* const page = fetched.page;
+    if (!blocks_.has_room(kMostInBlock)) forget_code();
+    const u8* const page = page_of_code(paddr);
     Insn insns[kMostInBlock];
     u8 offsets[kMostInBlock + 1];
     const u64 start = paddr % kFrameBytes;
@@ -53,7 +55,6 @@ Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     }
     if (count == 0) return nullptr;
     note_code(paddr);
-    if (!blocks_.has_room(count)) forget_code();
     Block* const block = blocks_.add(paddr, count, static_cast<unsigned>(at - start));
     std::copy(insns, insns + count, block->insns);
     block->insns[count] = {end_of_block_handler(), {}};

@@ -89,6 +89,7 @@ void InterpretingEngine::context_changed() {
 
 void InterpretingEngine::forget_code() {
     blocks_.clear();
+    seen_.clear();
     context_changed();
 }
 

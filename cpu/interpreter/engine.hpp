@@ -19,6 +19,7 @@ public:
     u64 retired_now() const override;
     u32 instruction_bits() const override;
     void context_changed() override;
+    void code_changed_elsewhere() override;
 
 protected:
     // `entry`: how blocks are entered; null: by their first instruction.
@@ -29,6 +30,11 @@ protected:
     const Block* find_block(u64 pc);
     Block* known_block(u64 paddr) const { return blocks_.find(paddr); }
     void note_code(u64 paddr);
+    // The frame's page, as instructions are decoded from it: what is made of them stays equal to it.
+    const u8* page_of_code(u64 paddr);
+    // Between harts on threads: makes sure that the frame's copy is as new as the last fence.i. true: it was
+    // not.
+    bool see(u64 paddr);
     bool watched() const { return c_.cpu.config.observer != nullptr; }
 
 private:
@@ -39,12 +45,22 @@ private:
     const Block* decode_single(u64 pc, const Fetched& fetched);
     const Block* shortened(const Block* block, unsigned count);
 
+    // --- seen_code.cpp: between harts on threads, stores to code are not noticed. So each keeps what it has
+    // seen of a frame with code, which fence.i makes it compare.
+    struct Seen {
+        u64 fence;  // the last one after which it was compared
+        std::array<u8, kFrameBytes> bytes;
+    };
+    bool compare(u64 frame_address, const u8* page, Seen& seen);
+
     Context& c_;
     const Handler entry_handler_;
     Commit notes_;  // of the instruction under way, where there is an observer
     BlockCache blocks_;
-    std::vector<u64> scratch_;  // room for one block that is in no cache
-    u64 generation_ = 1;        // of cached jumps
+    std::vector<u64> scratch_;                             // room for one block that is in no cache
+    u64 generation_ = 1;                                   // of cached jumps
+    std::unordered_map<u64, std::unique_ptr<Seen>> seen_;  // by frame address
+    u64 fence_ = 0;                                        // how many there were
 };
 
 class Interpreter final : private InterpreterContext, public InterpretingEngine {

@@ -22,6 +22,9 @@ public:
     // --- Hart
     bool code_changed(u64 paddr, u64 bytes) override;
 
+    // Has a fence.i shown that another hart changed code of the frame? Units may be gone then.
+    bool code_seen_changed(u64 frame_address) { return see(frame_address); }
+
     // --- Engine
     u64 retired_now() const override;
     void context_changed() override;

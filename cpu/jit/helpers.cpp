@@ -1,6 +1,8 @@
 // The C++ side of translated code's calls.
 #include "cpu/jit/helpers.hpp"
 
+#include "cpu/jit/engine.hpp"
+
 namespace hartline::jit {
 
 void settle_fp(JitContext& c) {
@@ -32,6 +34,7 @@ Status check_crossing(JitContext& c, Crossing& crossing) {
     const Tlb& tlb = c.cpu.tlb;
     const bool known = tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c.cpu.fetch_context);
     if (!known || tlb.frame(Access::Fetch, next) << kFrameShift != crossing.frame) return Status::Stop;
+    if (c.cpu.port.parallel() && c.engine->code_seen_changed(crossing.frame)) return Status::Stop;
     crossing.page = c.page;
     crossing.tag = c.jump_tag32;
     return Status::On;

@@ -37,12 +37,12 @@ const Unit* Engine::unit_at(u64 paddr) const {
 void Engine::translate(Block& block) {
     const Stopwatch watch(c_.stats.compile_ns);
     std::array<u64, 2> frames{block.paddr & ~kPageMask, 0};
-    Pages pages{c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frames[0])), nullptr};
+    Pages pages{page_of_code(frames[0]), nullptr};
     // The following page counts when it was fetched from lately: a walk for it could leave traces.
     const u64 next = (c_.block_pc & ~kPageMask) + kFrameBytes;
     if (c_.cpu.tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c_.cpu.fetch_context)) {
         frames[1] = c_.cpu.tlb.frame(Access::Fetch, next) << kFrameShift;
-        pages[1] = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(frames[1]));
+        pages[1] = page_of_code(frames[1]);
     }
     const Heat heat = [&](u32 offset) -> u32 {
         const Block* const known = known_block(frames[offset / kFrameBytes] + offset % kFrameBytes);
@@ -174,7 +174,7 @@ bool Engine::code_changed(u64 paddr, u64 bytes) {
     std::vector<u32> stale;
     std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(stale), [&](u32 number) {
         const Unit& unit = *units_[number];
-        return known_block(unit.paddr) == nullptr || unit.overlaps(paddr, bytes);
+        return !held || known_block(unit.paddr) == nullptr || unit.overlaps(paddr, bytes);
     });
     for (const u32 number : stale) drop(number);
     if (!stale.empty()) c_.leave = true;

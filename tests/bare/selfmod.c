@@ -65,6 +65,29 @@ static void patched(void) {
     }
 }
 
+// A hot function that goes on in the next page, changed there after that page was written as data; and data
+// beside hot code, written much more often than the code.
+static void over_a_page(void) {
+    const u64 end = AREA + 4096, data = end + 2048, near = end + 128;
+    for (u32 i = 1; i <= 60; ++i) {
+        for (u32 k = 0; k < 8; ++k) write32(end - 16 + 4 * k, 0x00050513 | i << 20);  // addi a0, a0, i
+        write32(end - 16, li_a0(0));
+        write32(end + 16, RET);
+        fence_i();
+        for (u32 n = 0; n < 100; ++n) check(11, call(end - 16) == 7 * i);
+        write64(data, i);
+        write64(near, i);
+        for (u32 n = 0; n < 100; ++n) check(12, call(end - 16) == 7 * i);
+        write32(end + 12, 0x00050513 | (i + 1) << 20);
+        fence_i();
+        for (u32 n = 0; n < 100; ++n) check(13, call(end - 16) == 7 * i + 1);
+        for (u32 n = 0; n < 500 * (i % 4); ++n) write32(n % 2 != 0 ? near : data, n);
+        write32(end + 4, 0x00050513 | (i + 2) << 20);
+        fence_i();
+        for (u32 n = 0; n < 100; ++n) check(14, call(end - 16) == 7 * i + 3);
+    }
+}
+
 // Instructions of another length in the same place.
 static void lengths(void) {
     for (u32 i = 0; i < 20; ++i) {
@@ -194,6 +217,7 @@ static void aliases(void) {
 
 int main(void) {
     patched();
+    over_a_page();
     lengths();
     neighbours();
     next_instruction();

@@ -250,6 +250,58 @@ static void store_buffering(void) {
         if (self() == 0) check(36, seen[0] == 1 || seen[1] == 1);
     }
 }
+// The same with an AMO in the place of store and fence: what follows an acquire comes later.
+static void amo_buffering(void) {
+    for (u64 i = 0; i < 300; ++i) {
+        if (self() == 0) left = right = 0;
+        barrier();
+        if (self() < 2) {
+            volatile u64* const mine = self() == 0 ? &left : &right;
+            volatile u64* const other = self() == 0 ? &right : &left;
+            asm volatile("amoswap.d.aqrl x0, %1, (%2)\nld %0, 0(%3)"
+                         : "=&r"(seen[self()])
+                         : "r"(1ul), "r"(mine), "r"(other)
+                         : "memory");
+        }
+        barrier();
+        if (self() == 0) check(37, seen[0] == 1 || seen[1] == 1);
+    }
+}
+// Independent reads of independent writes: two readers agree on which of two growing numbers grew first.
+#define PAIRS 200
+static volatile u64 read_by[2][PAIRS][2], written;  // by reader: the first and the second that it read
+static void grow(volatile u64* number) {
+    for (u64 i = 1; i <= 20000; ++i) *number = i;
+    add64(&written, 1);
+}
+static void read_both(volatile u64 pairs[PAIRS][2], volatile u64* first, volatile u64* second) {
+    for (u64 n = 0, last = -1ul; n < PAIRS;) {
+        const u64 a = *first;
+        asm volatile("fence r, r" : : : "memory");
+        const u64 b = *second;
+        if (a == last && written != 2) continue;
+        pairs[n][0] = last = a;
+        pairs[n++][1] = b;
+    }
+}
+static void independent_reads(void) {
+    if (harts < 4) return;
+    if (self() == 0) left = right = written = 0;
+    barrier();
+    switch (self()) {
+        case 0: grow(&left); break;
+        case 1: grow(&right); break;
+        case 2: read_both(read_by[0], &left, &right); break;
+        case 3: read_both(read_by[1], &right, &left); break;
+    }
+    barrier();
+    if (self() != 0) return;
+    for (u64 i = 0; i < PAIRS; ++i)
+        for (u64 k = 0; k < PAIRS; ++k) {
+            const volatile u64 *const one = read_by[0][i], *const two = read_by[1][k];
+            if (one[1] < two[0] && two[1] < one[0]) check(38, false);
+        }
+}
 
 // --- code that another hart has changed
 static u32 code[2] __attribute__((aligned(64)));
@@ -265,6 +317,43 @@ static void remote_code(void) {
         expect(40, ((u64(*)(void))(u64)code)() == i);
         settle(40);
     }
+}
+// The same where it is hot and lies beside data that all write; all take turns to change it, and tell by
+// IPIs.
+#define CALLS 200
+static struct {
+    u32 code[8][4];
+    volatile u64 calls[MAX_HARTS];
+} page __attribute__((aligned(4096)));
+static void put_adder(u64 place, u32 amount) {
+    page.code[place][0] = amount << 20 | 0x50513;  // addi a0, a0, amount
+    page.code[place][1] = 0x8067;
+}
+static void hot_remote_code(void) {
+    u64 sum = 0;
+    if (self() == 0)
+        for (u64 k = 0; k < 8; ++k) put_adder(k, 0);
+    for (u64 i = 1; i <= 64; ++i) {
+        barrier();
+        if (self() == i % harts) {
+            sum += i - (i > 8 ? i - 8 : 0);
+            put_adder(i % 8, (u32)i);
+            for (u64 other = 0; other < harts; ++other)
+                if (other != self()) raise_ipi(other);
+        } else {
+            wait_for_ipi();
+            sum += i - (i > 8 ? i - 8 : 0);
+        }
+        fence_i();
+        u64 got = 0;
+        for (u64 n = 0; n < CALLS; ++n) {
+            for (u64 k = 0; k < 8; ++k) got = ((u64(*)(u64))(u64)page.code[k])(got);
+            page.calls[self()] = page.calls[self()] + 1;
+        }
+        expect(41, got == CALLS * sum);
+    }
+    expect(42, page.calls[self()] == 64 * CALLS);
+    settle(41);
 }
 
 // --- page tables that another hart has changed, seen after an IPI and a fence
@@ -327,7 +416,10 @@ static void all(void) {
     ring();
     message_passing();
     store_buffering();
+    amo_buffering();
+    independent_reads();
     remote_code();
+    hot_remote_code();
     remote_tables();
     timers();
 }
