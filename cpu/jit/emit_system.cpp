@@ -38,6 +38,7 @@ void Emitter::read_x(Gp to, u8 guest) {
 bool Emitter::system(u32 index) {
     const Decoded& decoded = plan_.items[index].decoded;
     const Operands& o = decoded.operands;
+    if (accesses_fflags(plan_.items[index])) return exchange_fflags(index);
     const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;
     const bool reads = sets && o.rs1 == 0, clears_bits = decoded.op == Op::CSRRCI;
     const u64* const plain = plain_csr(o.imm);
