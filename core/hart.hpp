@@ -53,9 +53,10 @@ public:
     virtual void drop_derived() = 0;  // TLB, decoded blocks: a guest never notices
     // The turn of another hart begins: a reservation (LR) does not outlive it.
     virtual void turn_ended() = 0;
-    // Derived state about a frame of RAM is stale: its decoded code, or its host address.
-    virtual void code_changed(u64 frame) = 0;
-    virtual void frame_changed(u64 frame) = 0;  // its host address or its marks
+    // Code was written to, in one frame of RAM. false: the hart holds no decoded instructions of that frame
+    // (any more).
+    virtual bool code_changed(u64 paddr, u64 bytes) = 0;
+    virtual void frame_changed(u64 frame) = 0;  // its host address or its marks: what is derived is stale
     virtual u64 retired() const = 0;            // since reset
 };
 }  // namespace hartline

@@ -227,8 +227,9 @@ Machine::Result Machine::run(u64 ticks) {
 void Machine::ram_written(u64 paddr, u64 bytes, u8 marks) {
     const u64 frame = ram_.frame_of(paddr);
     if ((marks & Ram::kCode) != 0 && !config_.parallel) {
-        ram_.unmark(frame, Ram::kCode);
-        for (const Seat& seat : harts_) seat.hart->code_changed(frame);
+        bool held = false;
+        for (const Seat& seat : harts_) held |= seat.hart->code_changed(paddr, bytes);
+        if (!held) ram_.unmark(frame, Ram::kCode);
     }
     if ((marks & Ram::kWatched) == 0) return;
     for (const Watch& watch : watches_)

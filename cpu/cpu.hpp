@@ -12,6 +12,7 @@
 namespace hartline {
 
 class Observer;
+class TranslationListener;
 struct Commit;
 
 // What a hart is made as. Fixed for its life, and no part of its state.
@@ -23,6 +24,7 @@ struct HartConfig {
     Observer* observer = nullptr;  // outlives the hart
     u32 translate_after = 50;      // entries of a block; 1: before it first runs
     std::size_t code_cache_bytes = std::size_t{32} << 20;  // for translations
+    TranslationListener* listener = nullptr;               // outlives the hart
 };
 
 // mcause of synchronous exceptions. priv, "Machine Cause (mcause) Register".

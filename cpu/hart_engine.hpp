@@ -3,6 +3,7 @@
 #pragma once
 #include "core/hart.hpp"
 #include "cpu/cpu.hpp"
+#include "cpu/translator_stats.hpp"
 
 namespace hartline {
 
@@ -39,6 +40,10 @@ public:
 
     Cpu& cpu() { return r_.cpu; }
     const Cpu& cpu() const { return r_.cpu; }
+    // Null: it does not translate.
+    virtual const TranslatorStats* translator_stats() const { return nullptr; }
+    // Units that hold one of the instructions, in words.
+    virtual std::string translations_of(const CodeRange&) const { return {}; }
     // Where the last run() last looked at interrupts: after run(1) that is the instruction that retired.
     u64 last_entry() const { return entry_; }
 

@@ -59,6 +59,30 @@ u64 last_entry(const Hart& hart) {
     return engine == nullptr ? 0 : engine->last_entry();
 }
 
+const TranslatorStats* translator_stats(const Hart& hart) {
+    const auto* const engine = dynamic_cast<const HartEngine*>(&hart);
+    return engine == nullptr ? nullptr : engine->translator_stats();
+}
+
+std::string translations_of(const Hart& hart, const CodeRange& range) {
+    const auto* const engine = dynamic_cast<const HartEngine*>(&hart);
+    return engine == nullptr ? "" : engine->translations_of(range);
+}
+
+std::optional<u64> mapped_at(const Cpu& cpu, u64 vaddr) {
+    std::vector<LookUp::Step> steps;
+    Witness witness(cpu, steps);
+    for (const Privilege privilege : {Privilege::Supervisor, Privilege::User}) {
+        Regime regime = cpu.fetch_regime;
+        regime.satp = cpu.s.satp;
+        regime.privilege = privilege;
+        if (!regime.translates()) return vaddr;
+        const Translation to = walk(regime, vaddr, Access::Fetch, witness);
+        if (to.fault == Fault::None) return to.paddr;
+    }
+    return {};
+}
+
 LookUp look_up(const Cpu& cpu, u64 vaddr, Access access) {
     LookUp found;
     found.regime = access == Access::Fetch ? cpu.fetch_regime : cpu.data_regime;

@@ -1,11 +1,13 @@
 // What debuggers see of a hart that make_hart() made. Nothing here leaves a trace in the machine.
 #pragma once
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/hart.hpp"
 #include "cpu/cpu.hpp"
 #include "cpu/decode.hpp"
+#include "cpu/translator_stats.hpp"
 
 namespace hartline {
 
@@ -14,6 +16,15 @@ const Cpu* inside(const Hart& hart);
 // After run(1): the address of the instruction that retired, which is not where pc was if a trap came before
 // it.
 u64 last_entry(const Hart& hart);
+
+// Null: this hart does not translate code.
+const TranslatorStats* translator_stats(const Hart& hart);
+
+// The translations that hold one of the instructions, each beside its IR and its host code. Empty: there are
+// none.
+std::string translations_of(const Hart& hart, const CodeRange& range);
+// Where the hart's address space (satp) has an address, whatever its mode is now.
+std::optional<u64> mapped_at(const Cpu& cpu, u64 vaddr);
 
 // How an address is translated now, from the tables themselves.
 struct LookUp {

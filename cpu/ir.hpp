@@ -40,10 +40,10 @@ namespace hartline {
     IR_OP(LoadReserved, 1, Gives)     /* `width`; sign-extended; may fault */                             \
     IR_OP(StoreConditional, 2, Gives) /* b at a, `width`: 0 or 1; may fault */                            \
     IR_OP(CompareSwap, 3, Gives)      /* at a, expects b, desires c, `width`; sign-extended; may fault */ \
-    IR_OP(Fence, 0, Acts)             /* `imm`: the row's fm, pred and succ */                             \
-    IR_OP(Box, 1, Gives)   /* from `width` */                                                             \
-    IR_OP(Unbox, 1, Gives) /* to `width`; the canonical NaN if not boxed */                               \
-    IR_OP(Fp, 3, Gives)    /* `fp_op`, `rounding`; b and c may be missing; flags and FS gather */
+    IR_OP(Fence, 0, Acts)             /* `imm`: the row's fm, pred and succ */                            \
+    IR_OP(Box, 1, Gives)              /* from `width` */                                                  \
+    IR_OP(Unbox, 1, Gives)            /* to `width`; the canonical NaN if not boxed */                    \
+    IR_OP(Fp, 3, Gives)               /* `fp_op`, `rounding`; b and c may be missing; flags and FS gather */
 
 enum class IrOp : u8 {
 #define IR_OP(name, ...) name,

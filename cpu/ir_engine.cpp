@@ -122,13 +122,14 @@ void IrEngine::forget_code() {
     context_changed();
 }
 
-void IrEngine::code_changed(u64 frame) {
-    const auto found = frames_.find(c_.cpu.ram.base() + (frame << kFrameShift));
-    if (found == frames_.end()) return;
+bool IrEngine::code_changed(u64 paddr, u64) {
+    const auto found = frames_.find(paddr & ~(kFrameBytes - 1));
+    if (found == frames_.end()) return false;
     for (const auto& [pc, code] : found->second) held_ -= code->block.size();
     dropped_.push_back(std::move(found->second));
     frames_.erase(found);
     context_changed();
     c_.leave = true;
+    return false;
 }
 }  // namespace hartline

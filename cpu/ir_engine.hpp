@@ -19,7 +19,7 @@ public:
     IrEngine(HartPort& port, unsigned number, const HartConfig& config);
 
     // --- Hart
-    void code_changed(u64 frame) override;
+    bool code_changed(u64 paddr, u64 bytes) override;
 
     // --- Engine. The evaluator counts instructions as they retire.
     u64 retired_now() const override { return c_.cpu.s.retired; }

@@ -71,6 +71,9 @@ void fill(Cpu& cpu, u64 vaddr, Access access, u64 context, const Translation& to
     cpu.engine->stop_after_this();
 }
 
+// Must somebody know of stores to the frame?
+bool noticed(Cpu& cpu, u64 frame) { return (cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) != 0; }
+
 // Keeps a translation, where RAM is behind it and nobody needs to see each access.
 void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     to.paddr &= ~(kFrameBytes - 1);
@@ -84,8 +87,7 @@ void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
         return;
     }
     const u8* const host = cpu.ram.for_write(frame);
-    if ((cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) == 0)
-        fill(cpu, vaddr, access, context, to, host);
+    fill(cpu, vaddr, access, noticed(cpu, frame) ? context | Tlb::kMarked : context, to, host);
 }
 
 // One piece of an access: it lies within a page.
@@ -105,7 +107,7 @@ bool load_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
 }
 
 void stored(Cpu& cpu, u64 frame, u64 paddr, unsigned bytes) {
-    if ((cpu.ram.marks(frame) & (Ram::kCode | Ram::kWatched)) != 0) cpu.port.stored_to_marked(paddr, bytes);
+    if (noticed(cpu, frame)) cpu.port.stored_to_marked(paddr, bytes);
 }
 
 bool store_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64 value) {
@@ -143,9 +145,11 @@ bool translate(Cpu& cpu, u64 vaddr, unsigned bytes, Access access, u64& paddr) {
     const bool fetch = access == Access::Fetch;
     const Regime& regime = fetch ? cpu.fetch_regime : cpu.data_regime;
     const u64 context = fetch ? cpu.fetch_context : cpu.data_context;
-    // Misaligned accesses, atomics and the IR's come here for pages that are known.
-    if (cpu.tlb.tag(access, vaddr) == Tlb::key(vaddr, 1, context)) {
+    // Misaligned accesses, stores that are noticed, atomics and the IR's come here for pages that are known.
+    const u64 key = Tlb::key(vaddr, 1, context), tag = cpu.tlb.tag(access, vaddr);
+    if (tag == key || tag == (key | Tlb::kMarked)) {
         paddr = cpu.tlb.frame(access, vaddr) << kFrameShift | vaddr % kFrameBytes;
+        if (tag != key && !noticed(cpu, cpu.ram.frame_of(paddr))) cpu.tlb.unmark(access, vaddr);
         return true;
     }
     const Translation to = translate_page(cpu, regime, vaddr, access);

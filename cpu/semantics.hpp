@@ -18,7 +18,8 @@
 // Memory      load(width, Sign, V address, k(V))   store(width, V address, V value)
 //             amo(AmoOp, width, V address, V operand, k(V old)): result sign-extended from width
 //             load_reserved(width, V address, k(V))   store_conditional(width, V address, V value, k(V
-//             failed)) compare_swap(width, V address, V expected, V desired, k(V old))   fence(imm): fm, pred, succ
+//             failed)) compare_swap(width, V address, V expected, V desired, k(V old))   fence(imm): fm,
+//             pred, succ
 // Floating    V f(reg): all 64 bits   set_f(reg, V)   V box(V, width)   V unbox(V, width): canonical NaN when
 // the
 //             value is not boxed   rounding(imm, k(R)): the instruction's rm or frm; illegal when reserved

@@ -24,6 +24,8 @@ public:
     static constexpr unsigned kEntries = 4096;  // a kind
     // Matches nothing: of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned.
     static constexpr u64 kInvalid = ~u64{0};
+    // In a tag, with a context: matches nothing either, but frame() tells where the page is.
+    static constexpr u64 kMarked = 8;
 
     Tlb();
     static constexpr u64 index(u64 vaddr) { return (vaddr >> kFrameShift) % kEntries; }
@@ -41,6 +43,7 @@ public:
     // Of the entry that serves vaddr, if one does. An addend is a host address minus a virtual address.
     u64 tag(Access access, u64 vaddr) const { return kind(access).tags[index(vaddr)]; }
     u64 addend(Access access, u64 vaddr) const { return kind(access).addends[index(vaddr)]; }
+    void unmark(Access access, u64 vaddr) { kind(access).tags[index(vaddr)] &= ~kMarked; }
     // The frame number (physical address / 4 KiB) behind the entry that serves vaddr.
     u64 frame(Access access, u64 vaddr) const { return kind(access).meta[index(vaddr)].frame; }
     // The context bits (already in place) of a regime; makes the regime's address space resident, perhaps in

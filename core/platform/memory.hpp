@@ -53,7 +53,6 @@ private:
     u8* writable_ = nullptr;
     const u8* executable_ = nullptr;
     std::size_t bytes_ = 0;
-    int file_ = -1;
 };
 
 // Most memory that this process has had resident, in MiB.

@@ -26,11 +26,14 @@ void HostMapping::discard() {
 }
 
 ExecutableMapping::ExecutableMapping(std::size_t bytes) : bytes_(bytes) {
-    file_ = ::memfd_create("hartline-code", MFD_CLOEXEC);
-    if (file_ < 0 || ::ftruncate(file_, static_cast<off_t>(bytes)) != 0) throw std::bad_alloc();
-    void* const writable = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-    void* const executable = ::mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, file_, 0);
-    if (writable == MAP_FAILED || executable == MAP_FAILED) throw std::bad_alloc();
+    // Shared memory without a name, and a second view of it: to profilers it is anonymous, and they look up
+    // its code in what --perf-map writes.
+    void* const writable =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (writable == MAP_FAILED) throw std::bad_alloc();
+    void* const executable = ::mremap(writable, 0, bytes, MREMAP_MAYMOVE);
+    if (executable == MAP_FAILED || ::mprotect(executable, bytes, PROT_READ | PROT_EXEC) != 0)
+        throw std::bad_alloc();
     writable_ = static_cast<u8*>(writable);
     executable_ = static_cast<const u8*>(executable);
 }
@@ -38,7 +41,6 @@ ExecutableMapping::~ExecutableMapping() {
     if (writable_ == nullptr) return;
     ::munmap(writable_, bytes_);
     ::munmap(const_cast<u8*>(executable_), bytes_);
-    ::close(file_);
 }
 void ExecutableMapping::discard() { ::madvise(writable_, bytes_, MADV_REMOVE); }
 

@@ -21,7 +21,7 @@ bool ends(Op op) { return op == Op::Illegal || ends_block(op); }
 
 const Block* InterpretingEngine::find_block(u64 pc) {
     JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
-    if (slot.pc == pc && slot.tag == c_.jump_tag) return slot.block;
+    if (slot.pc == pc && slot.tag == c_.jump_tag && slot.block->paddr != Block::kDropped) return slot.block;
     const Fetched fetched = fetch(c_.cpu, pc);
     if (fetched.from == Fetched::From::Trap) return nullptr;
     if (fetched.from == Fetched::From::Halfword) return decode_single(pc, fetched);
@@ -54,8 +54,7 @@ Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     if (count == 0) return nullptr;
     note_code(paddr);
     if (!blocks_.has_room(count)) forget_code();
-    Block* const block = blocks_.add(paddr, count);
-    block->bytes = static_cast<u16>(at - start);
+    Block* const block = blocks_.add(paddr, count, static_cast<unsigned>(at - start));
     std::copy(insns, insns + count, block->insns);
     block->insns[count] = {end_of_block_handler(), {}};
     block->entry = entry_handler_ != nullptr && !watched() ? entry_handler_ : insns[0].handler;

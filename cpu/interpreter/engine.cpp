@@ -4,6 +4,15 @@
 #include "cpu/interpreter/handlers.hpp"
 
 namespace hartline {
+namespace {
+// The entry of a block that is no more: as if it had not been in the jump cache.
+Exit enter_dropped(Context& c, const Insn*) {
+    c.cpu.s.retired -= c.block->count;
+    c.cpu.s.pc = c.block_pc;
+    c.block = nullptr;
+    return Exit::Look;
+}
+}  // namespace
 
 InterpretingEngine::InterpretingEngine(Context& context, Handler entry)
     : HartEngine(context),
@@ -21,7 +30,7 @@ Interpreter::Interpreter(HartPort& port, unsigned number, const HartConfig& conf
 
 // Takes back what the last block had not done.
 bool InterpretingEngine::advance() {
-    c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
+    set_jump_tag();
     Exit exit = enter();
     while (exit == Exit::Run) exit = c_.block->entry(c_, c_.block->insns);
     HartState& s = c_.cpu.s;
@@ -75,7 +84,7 @@ u64 InterpretingEngine::retired_now() const {
 
 void InterpretingEngine::context_changed() {
     ++generation_;
-    c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context;
+    set_jump_tag();
 }
 
 void InterpretingEngine::forget_code() {
@@ -83,9 +92,9 @@ void InterpretingEngine::forget_code() {
     context_changed();
 }
 
-void InterpretingEngine::code_changed(u64 frame) {
-    if (!blocks_.drop_frame(c_.cpu.ram.base() + (frame << kFrameShift))) return;
-    context_changed();
-    c_.leave = true;
+bool InterpretingEngine::code_changed(u64 paddr, u64 bytes) {
+    const BlockCache::Dropped dropped = blocks_.drop(paddr, bytes, enter_dropped);
+    if (dropped.some) c_.leave = true;
+    return !dropped.all;
 }
 }  // namespace hartline

@@ -1,6 +1,7 @@
-// Memory for host code: written at one address, executed at another, given out from the start on.
+// Memory for host code: written at one address, executed at another. The shared code comes first; behind it
+// are a few parts, filled one after the other and then anew from the first one on.
 #pragma once
-#include <span>
+#include <algorithm>
 
 #include "core/platform/memory.hpp"
 
@@ -12,21 +13,47 @@ public:
 
     u64 base() const { return reinterpret_cast<u64>(memory_.executable()); }
     std::size_t bytes() const { return memory_.bytes(); }
-    std::size_t used() const { return used_; }
-    bool has_room(std::size_t bytes) const { return used_ + bytes <= memory_.bytes(); }
+    std::size_t used() const { return used_; }  // where the next code goes
+    bool has_room(std::size_t bytes) const { return used_ + bytes <= end_; }
     u8* writable(std::size_t offset) { return memory_.writable() + offset; }
+    const u8* code(std::size_t offset) const { return memory_.writable() + offset; }
     // Takes what was written at used(); what follows starts a cache line.
     void take(std::size_t bytes) { used_ = (used_ + bytes + kLine - 1) / kLine * kLine; }
-    void drop_from(std::size_t offset) { used_ = offset; }
+    // All that was taken is the shared code.
+    void begin_parts() {
+        first_ = used_;
+        begin_part(0);
+    }
+    unsigned part() const { return part_; }
+    unsigned part_of(std::size_t offset) const {
+        return static_cast<unsigned>(std::min<std::size_t>((offset - first_) / part_bytes(), kParts - 1));
+    }
+    // What it held is void.
+    void begin_part(unsigned part) {
+        part_ = part;
+        used_ = (first_ + part * part_bytes() + kLine - 1) / kLine * kLine;
+        end_ = first_ + (part + 1) * part_bytes();
+    }
+    static constexpr unsigned kParts = 4;
     // Points the four-byte displacement at `at` to `target`.
     void point(u32 at, u32 target) {
         const u32 displacement = target - (at + 4);
         __atomic_store_n(reinterpret_cast<u32*>(writable(at)), displacement, __ATOMIC_RELAXED);
     }
+    // Puts a jump to an executable address at `at`, over kJumpBytes.
+    void put_jump(u32 at, u64 target) {
+        *writable(at) = 0xe9;
+        point(at + 1, static_cast<u32>(target - base()));
+    }
+    static constexpr u32 kJumpBytes = 5;
 
 private:
     static constexpr std::size_t kLine = 64;
+    std::size_t part_bytes() const { return (memory_.bytes() - first_) / kParts; }
+
     ExecutableMapping memory_;
-    std::size_t used_ = 0;
+    std::size_t used_ = 0, end_ = memory_.bytes();  // of the part that is being filled
+    std::size_t first_ = 0;                         // where parts begin
+    unsigned part_ = 0;
 };
 }  // namespace hartline::jit

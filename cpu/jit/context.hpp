@@ -70,6 +70,7 @@ struct JitContext : Context {
     u32 mxcsr_guest = 0, mxcsr_host = 0;  // while they are put away; the guest's gathers flags
     FloatConstants floats;
     Engine* engine = nullptr;
+    TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;
 };
 }  // namespace hartline::jit

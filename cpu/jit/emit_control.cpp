@@ -42,15 +42,23 @@ void Emitter::check_crossing() {
             a.mov(x86::rax, reinterpret_cast<u64>(out_->crossing.get()));
             a.call(stubs_.crossing);
             a.jz(on);
-            leave_for_budget(plan_.items[0].remaining, plan_.items[0].offset);
+            leave_at_entry();
         },
         ask);
 }
 
 // The budget does not reach to the instruction at `offset` and its segment: the interpreter sees to its end.
 void Emitter::leave_for_budget(i32 undo, i32 offset) {
+    give_pins_back();
     charge(-undo);
     a.mov(x86::eax, offset);
+    a.jmp(stubs_.leave_interpret);
+}
+
+// The same at the unit's entry, where nothing has been borrowed yet.
+void Emitter::leave_at_entry() {
+    charge(-static_cast<i32>(plan_.items[0].remaining));
+    a.mov(x86::eax, static_cast<i32>(plan_.items[0].offset));
     a.jmp(stubs_.leave_interpret);
 }
 
@@ -60,6 +68,7 @@ void Emitter::exit_to(i32 offset) {
         pc_into(x86::rax, offset);
         return indirect(x86::rax);
     }
+    give_pins_back();
     const bool second = offset >= kPage;
     if (second) a.add(cell_of(&c_.page), kPage);
     const u32 number = first_link_ + static_cast<u32>(out_->links.size());
@@ -156,7 +165,7 @@ void Emitter::jump_register(u32 index) {
     if (o.rd == 0) return;
     const auto link = home(o.rd);
     pc_into(link ? *link : x86::rcx, plan_.items[index].offset + plan_.items[index].decoded.length);
-    if (!link || is_flexible(*link)) a.mov(memory_of(o.rd), link ? *link : x86::rcx);
+    if (!link || written_through(*link)) a.mov(memory_of(o.rd), link ? *link : x86::rcx);
 }
 
 void Emitter::terminator(const IrBlock& ir, u32 index) {
@@ -192,6 +201,7 @@ void Emitter::indirect(Gp) {
     };
     const asmjit::Label miss = a.newLabel();
     const JumpEntry& first = c_.jump_entries[0];
+    give_pins_back();
     a.mov(x86::ecx, x86::eax);
     a.and_(x86::ecx, 0x1ffe);
     a.cmp(x86::rax, entry(first.pc));

@@ -109,12 +109,11 @@ void Emitter::float_guard() {
     if (!uses_fp()) return;
     constexpr i32 kFs = 3 << 13;
     const asmjit::Label off = a.newLabel();
-    const i32 first = plan_.items[0].offset, charged = plan_.items[0].remaining;
     a.mov(x86::eax, cell_of(&c_.cpu.s.mstatus, 4));
     a.not_(x86::eax);
     a.test(x86::eax, kFs);
     a.jnz(off);
-    cold([this, first, charged] { leave_for_budget(charged, first); }, off);
+    cold([this] { leave_at_entry(); }, off);
     if (!fp_arithmetic_) return;
     const asmjit::Label put_away = a.newLabel(), on = a.newLabel();
     a.cmp(cell_of(&c_.fp_live, 1), 0);

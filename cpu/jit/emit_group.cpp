@@ -125,13 +125,14 @@ bool Emitter::writes_x(const Item& item) const {
 }
 
 // Is it emitted inline, so that no call comes between?
-bool Emitter::keeps_group(const Item& item) const {
+bool Emitter::keeps_group(const Item& item) {
     if (const Flow flow = flow_of(item); flow != Flow::On && flow != Flow::Jump) return false;
     const Effects& effects = kEffects[static_cast<std::size_t>(item.decoded.op)];
     if (effects.calls) return false;
-    IrBlock ir;
-    lift(item.decoded.op, item.decoded.operands, 0, item.decoded.length, ir);
-    return lowerable(ir);
+    if (item.decoded.op >= Op::LUI && item.decoded.op <= Op::SRAW) return true;
+    ir_.clear();
+    lift(item.decoded.op, item.decoded.operands, 0, item.decoded.length, ir_);
+    return lowerable(ir_);
 }
 
 bool Emitter::in_group() const {

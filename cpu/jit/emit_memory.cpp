@@ -68,7 +68,7 @@ void Emitter::address_into_rax(const Access& access) {
 
 // Behind a call: what it lost is loaded again. rax stays.
 void Emitter::after_slow() {
-    load_flexible();
+    load_through();
     if (reloads_) a.call(reload_floats_);
 }
 
@@ -99,6 +99,7 @@ asmjit::Label Emitter::miss_here() {
 // In a group's copy, and behind a miss. The value is in rax.
 void Emitter::call_load(const Access& access) {
     address_into_rax(access);
+    give_pins_back();
     a.call(stubs_.load[static_cast<u32>(std::countr_zero(access.bytes))]);
     note_site(static_cast<u32>(a.offset()));
     after_slow();
@@ -181,6 +182,7 @@ void Emitter::store(const IrBlock& ir, u32 id) {
 void Emitter::call_store(const Access& access, const Value& v) {
     address_into_rax(access);
     move_to(x86::rcx, v);
+    give_pins_back();
     a.call(stubs_.store[static_cast<u32>(std::countr_zero(access.bytes))]);
     note_site(static_cast<u32>(a.offset()));
     after_slow();

@@ -23,7 +23,7 @@ void Emitter::write_x(u8 guest, Gp from) {
     if (guest == 0) return;
     const auto reg = home(guest);
     if (reg) a.mov(*reg, from);
-    if (!reg || is_flexible(*reg)) a.mov(memory_of(guest), from);
+    if (!reg || written_through(*reg)) a.mov(memory_of(guest), from);
 }
 void Emitter::read_x(Gp to, u8 guest) {
     if (guest == 0)

@@ -1,6 +1,4 @@
 // Where values are while an instruction is emitted.
-#include <algorithm>
-
 #include "cpu/jit/emitter.hpp"
 
 namespace hartline::jit {
@@ -34,16 +32,6 @@ void Emitter::give_back(Gp reg) {
         if (kTemporaries[i].id() == reg.id()) free_temporaries_ |= 1u << i;
 }
 
-std::optional<x86::Gp> Emitter::home(u8 guest) const {
-    for (const Pin& pin : kPinned)
-        if (pin.guest == guest) return pin.host;
-    for (std::size_t i = 0; i < flexible_.size(); ++i)
-        if (guest != 0 && flexible_[i] == guest) return kFlexible[i];
-    return std::nullopt;
-}
-bool Emitter::is_flexible(Gp reg) {
-    return std::any_of(kFlexible.begin(), kFlexible.end(), [&](Gp other) { return other.id() == reg.id(); });
-}
 x86::Mem Emitter::memory_of(u8 guest, u32 bytes) const { return cell(c_, &c_.cpu.s.x[guest], bytes); }
 x86::Mem Emitter::float_memory(u8 guest, u32 bytes) const { return cell(c_, &c_.cpu.s.f[guest], bytes); }
 
@@ -128,15 +116,15 @@ void Emitter::set_x(const IrBlock& ir, u32 id) {
     }
     if (values_[source].kind == Value::Kind::Stored) return used(source);
     const auto reg = home(guest);
-    const bool written_through = reg && is_flexible(*reg);
+    const bool through = reg && written_through(*reg);
     if (ir[source].op == IrOp::PcPlus) {
         const Gp to = reg ? *reg : take_temporary();
         pc_into(to, static_cast<i64>(ir[source].imm) + plan_.items[item_].offset);
-        if (!reg || written_through) a.mov(memory_of(guest), to);
+        if (!reg || through) a.mov(memory_of(guest), to);
         if (!reg) give_back(to);
     } else if (const Value& v = values_[source]; reg) {
         move_to(*reg, v);
-        if (written_through) a.mov(memory_of(guest), *reg);
+        if (through) a.mov(memory_of(guest), *reg);
     } else if (v.kind == Value::Kind::Immediate && fits(v.immediate)) {
         a.mov(memory_of(guest), static_cast<i32>(v.immediate));
     } else {

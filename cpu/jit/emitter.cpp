@@ -10,12 +10,6 @@
 
 namespace hartline::jit {
 namespace {
-constexpr unsigned kFewestUses = 2;  // of a guest register, for a flexible one to be worth it
-
-bool pinned(u8 guest) {
-    return std::any_of(kPinned.begin(), kPinned.end(), [&](const Pin& pin) { return pin.guest == guest; });
-}
-
 // The end of what is handed to the interpreter.
 Exit handed_end(Context&, const Insn*) { return Exit::Next; }
 }  // namespace
@@ -35,7 +29,7 @@ Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan
 bool Emitter::emit(Result& result) {
     out_ = &result;
     for (std::size_t i = 0; i < plan_.items.size(); ++i) labels_.push_back(a.newLabel());
-    choose_flexible();
+    choose_registers();
     find_targets();
     choose_float_homes();
     fp_state_ = std::any_of(plan_.items.begin(), plan_.items.end(), [](const Item& item) {
@@ -55,6 +49,7 @@ bool Emitter::emit(Result& result) {
     reload_floats();
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
         item_ = cold_[i].item;
+        note_piece(static_cast<u16>(item_), true);
         a.bind(cold_[i].entry);
         const auto body = std::move(cold_[i].body);
         body();
@@ -68,32 +63,8 @@ bool Emitter::emit(Result& result) {
     return true;
 }
 
-// The guest registers that the unit mentions most, of those that have no host register anyway.
-void Emitter::choose_flexible() {
-    std::array<unsigned, 33> mentions{};
-    for (const Item& item : plan_.items) {
-        const Operands& o = item.decoded.operands;
-        const FloatUse& floats = float_use(item.decoded.op);
-        if (floats.writes == FloatWidth::None) ++mentions[o.rd % 32];
-        if (floats.reads[0] == FloatWidth::None) ++mentions[o.rs1];
-        if (floats.reads[1] == FloatWidth::None) ++mentions[o.rs2];
-    }
-    mentions[0] = 0;
-    for (u8& guest : flexible_) {
-        for (u8 reg = 1; reg < 32; ++reg)
-            if (!pinned(reg) && mentions[reg] > mentions[guest]) guest = reg;
-        if (mentions[guest] < kFewestUses) guest = 0;
-        mentions[guest] = 0;
-    }
-}
-
-void Emitter::load_flexible() {
-    for (std::size_t i = 0; i < flexible_.size(); ++i)
-        if (flexible_[i] != 0) a.mov(kFlexible[i], memory_of(flexible_[i]));
-}
-
 void Emitter::entry() {
-    const i32 first = plan_.items[0].offset;
+    note_piece(Piece::kEntry, false);
     out_->far_entry = offset_ + static_cast<u32>(a.offset());
     a.and_(x86::rax, -static_cast<i32>(kFrameBytes));
     a.mov(cell_of(&c_.page), x86::rax);
@@ -102,10 +73,10 @@ void Emitter::entry() {
     charge(plan_.items[0].remaining);
     const asmjit::Label spent = a.newLabel();
     a.js(spent);
-    cold([this, first] { leave_for_budget(plan_.items[0].remaining, first); }, spent);
+    cold([this] { leave_at_entry(); }, spent);
     if (plan_.crosses) check_crossing();
     float_guard();
-    load_flexible();
+    borrow_pins();
     load_float_homes();
 }
 
@@ -117,12 +88,18 @@ void Emitter::note_site(u32 after_offset) {
     out_->sites.push_back({offset_ + after_offset, static_cast<u16>(item_)});
 }
 
+void Emitter::note_piece(u16 item, bool cold) {
+    out_->pieces.push_back({static_cast<u32>(a.offset()), item, cold});
+}
+
 void Emitter::item(u32 index) {
     item_ = index;
+    note_piece(static_cast<u16>(index), copying_);
     if (!copying_) a.bind(labels_[index]);
     if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
-    IrBlock ir;
+    IrBlock& ir = ir_;
+    ir.clear();
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
     if (is_target_[index] || copying_) boxed_ = 0;
@@ -236,6 +213,7 @@ void Emitter::hand_over(u32 index) {
     block->offsets()[0] = 0;
     block->offsets()[1] = static_cast<u8>(item.decoded.length / 2);
     a.mov(x86::rax, reinterpret_cast<u64>(handed.get()));
+    give_pins_back();
     a.call(stubs_.handed);
     out_->handed.push_back(std::move(handed));
     after_slow();

@@ -56,6 +56,7 @@ public:
         u32 near_entry = 0, far_entry = 0;
         std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
+        std::vector<Piece> pieces;
         std::vector<Link> links;
         std::vector<std::unique_ptr<Handed>> handed;
     };
@@ -86,7 +87,6 @@ private:
     };
 
     // --- emitter.cpp: the unit as a whole
-    void choose_flexible();
     void entry();
     void item(u32 index);
     void lower(const IrBlock& ir);
@@ -94,8 +94,18 @@ private:
     void hand_over(u32 index);
     void cold(std::function<void()> body, const asmjit::Label& entry);
     void note_site(u32 after_offset);
-    void load_flexible();
+    void note_piece(u16 item, bool cold);
     bool uses_fp() const { return fp_state_ || fp_arithmetic_; }
+
+    // --- emit_registers.cpp
+    std::array<u32, 32> weigh_registers() const;
+    void choose_registers();
+    void fill_homes();
+    std::optional<Gp> home(u8 guest) const;
+    bool written_through(Gp host) const;
+    void borrow_pins();
+    void load_through();
+    void give_pins_back();
 
     // --- emit_values.cpp
     void count_uses(const IrBlock& ir);
@@ -103,8 +113,6 @@ private:
     void used(u32 id);
     Gp take_temporary();
     void give_back(Gp reg);
-    std::optional<Gp> home(u8 guest) const;
-    static bool is_flexible(Gp reg);
     x86::Mem memory_of(u8 guest, u32 bytes = 8) const;
     x86::Mem float_memory(u8 guest, u32 bytes = 8) const;
     Gp in_register(u32 id);  // loads it if need be
@@ -145,7 +153,7 @@ private:
     // --- emit_group.cpp
     void find_targets();
     bool follows(u32 index) const;
-    bool keeps_group(const Item& item) const;
+    bool keeps_group(const Item& item);
     bool writes_x(const Item& item) const;
     void start_group(u32 index);
     // A register's value as the sum of something unknown and a constant.
@@ -179,6 +187,7 @@ private:
     void charge(i32 instructions);
     void check_crossing();
     void leave_for_budget(i32 undo, i32 offset);
+    void leave_at_entry();
     void exit_to(i32 offset);  // budget is settled
     void indirect(Gp target);  // budget is settled
     void indirect_at(u32 index);
@@ -271,7 +280,15 @@ private:
     Result* out_ = nullptr;
     std::vector<asmjit::Label> labels_;
     std::vector<Cold> cold_;
-    std::array<u8, kFlexible.size()> flexible_{};  // guest registers; 0: unused
+    struct Home {
+        u8 guest;
+        Gp host;
+        bool through;  // what is written goes to memory as well
+        u8 lender;     // the pinned guest register that is in memory meanwhile; 0: none
+    };
+    std::vector<Home> homes_;
+    std::array<u8, 33> home_of_{};  // by guest register: index in homes_, + 1
+    IrBlock ir_;                    // of the instruction under way
     std::array<Value, 64> values_;
     u32 free_temporaries_ = 0;  // bits: rax rcx rdx
     bool failed_ = false;

@@ -13,6 +13,10 @@ constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, 
 constexpr u64 kPageMask = kFrameBytes - 1;
 using Enter = u32 (*)(JitContext*, u64);
 
+using Left = TranslatorStats::Exit;
+constexpr std::array kExitOf{Left::Link, Left::Indirect, Left::Interpret, Left::Trap,
+                             Left::Stop, Left::Stop,     Left::Handed,    Left::Handed};  // by Leave
+
 // MXCSR: all exceptions masked, and the rounding control for frm 0 to 3 (nearest, towards zero, down, up).
 constexpr u32 kMxcsrDefault = 0x1f80;
 constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
@@ -30,7 +34,8 @@ Exit Engine::run_unit(Context& base, const Insn*) {
 Exit Engine::count_entry(Context& base, const Insn* in) {
     auto& c = static_cast<JitContext&>(base);
     auto* const block = const_cast<Block*>(c.block);
-    if (++block->heat != c.cpu.config.translate_after) [[likely]]
+    ++block->heat;
+    if (++block->trigger != c.cpu.config.translate_after) [[likely]]
         return in->handler(c, in);
     c.engine->translate(*block);
     return block->unit == 0 ? in->handler(c, in) : run_unit(base, in);
@@ -45,7 +50,7 @@ Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
     c_.mxcsr_host = kMxcsrDefault;
     c_.code_base = cache_.base();
     stubs_ = make_stubs(cache_, c_);
-    first_unit_at_ = cache_.used();
+    cache_.begin_parts();
     units_.emplace_back();  // number 0 is none
     reset();
 }
@@ -60,20 +65,27 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     c_.limit_at_entry = s.retired + left;
     c_.left = left << kBudgetShift | kBextrControl;
     c_.page = pc & ~kPageMask;
-    c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
+    set_jump_tags();
     c_.mxcsr_clear = c_.mxcsr_guest = kMxcsrDefault | kRoundingControl[s.frm % 4] << 13;
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     const auto leave = static_cast<Leave>(why);
+    ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
     if (leave != Leave::Trap && leave != Leave::Stop && leave != Leave::StopLoaded) c_.site = 0;
     return leave;
 }
 
 Exit Engine::run(const Block& block) {
     HartState& s = c_.cpu.s;
-    const Unit* unit = units_[block.unit].get();
     s.retired -= block.count;
-    u64 pc = c_.block_pc;
+    const u64 before = s.retired;
+    const Exit exit = run_units(units_[block.unit].get(), c_.block_pc);
+    c_.stats.retired += s.retired - before - (exit == Exit::Run ? c_.block->count : 0);
+    return exit;
+}
+
+Exit Engine::run_units(const Unit* unit, u64 pc) {
+    HartState& s = c_.cpu.s;
     for (;;) {
         if (c_.limit - s.retired < unit->charge) return interpret(pc);
         c_.block = nullptr;
@@ -87,6 +99,7 @@ Exit Engine::run(const Block& block) {
             default:
                 if (!go_on(settle(why))) return Exit::System;
                 c_.leave_pc = s.pc;
+                set_jump_tags();  // of another mode or address space, perhaps
                 unit = after_indirect();
         }
         pc = c_.leave_pc;
@@ -110,6 +123,11 @@ Exit Engine::interpret(u64 pc) {
     c_.block = block;
     c_.block_pc = pc;
     return Exit::Run;
+}
+
+void Engine::set_jump_tags() {
+    set_jump_tag();
+    c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
 }
 
 // After an instruction that trapped (true), or behind which the hart must look at the world.
@@ -142,13 +160,14 @@ void Engine::complete_load(const Item& item) {
 }
 
 const Unit* Engine::after_link() {
-    Link& link = links_[c_.leave_detail];
-    c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(link.offset));
-    const Unit* const to = unit_at(link.frame + static_cast<u64>(link.offset));
+    Link& from = link(c_.leave_detail);
+    c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(from.offset));
+    const Unit* const to = unit_at(from.frame + static_cast<u64>(from.offset));
     if (to == nullptr) return nullptr;
-    link.to = to->number;
+    ++c_.stats.linked;
+    from.to = to->number;
     units_[to->number]->incoming.push_back(c_.leave_detail);
-    cache_.point(link.jump, to->near_entry);
+    cache_.point(from.jump, to->near_entry);
     return to;
 }
 
@@ -158,6 +177,7 @@ const Unit* Engine::after_indirect() {
     const JumpSlot& slot = c_.jumps[Context::jump_index(pc)];
     if (slot.pc != pc || slot.tag != c_.jump_tag || slot.block->unit == 0) return nullptr;
     const Unit* const to = units_[slot.block->unit].get();
+    ++c_.stats.jump_inserts;
     c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
     return to;
 }
@@ -169,7 +189,8 @@ u64 Engine::retired_now() const {
 
 const Item& Engine::item_of_site() const {
     const u32 after = static_cast<u32>(c_.site - c_.code_base);
-    const auto above = std::lower_bound(places_.begin(), places_.end(), after,
+    const std::vector<Place>& places = places_[cache_.part_of(after)];
+    const auto above = std::lower_bound(places.begin(), places.end(), after,
                                         [](const Place& place, u32 at) { return place.begin < at; });
     const Unit& unit = *(above - 1)->unit;
     const auto site = std::lower_bound(unit.sites.begin(), unit.sites.end(), after,

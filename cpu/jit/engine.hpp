@@ -20,17 +20,22 @@ public:
     Engine(HartPort& port, unsigned number, const HartConfig& config);
 
     // --- Hart
-    void code_changed(u64 frame) override;
+    bool code_changed(u64 paddr, u64 bytes) override;
 
     // --- Engine
     u64 retired_now() const override;
     void context_changed() override;
 
+    // --- HartEngine
+    const TranslatorStats* translator_stats() const override { return &c_.stats; }
+    std::string translations_of(const CodeRange& range) const override;
+
 private:
     // A unit's place in the cache, for finding it by an address in it.
     struct Place {
         u32 begin;
-        const Unit* unit;  // null: dropped
+        u32 number;
+        const Unit* unit;  // gone, if units_[number] is another
     };
 
     // How blocks are entered: counting, and by their unit. (engine.cpp)
@@ -43,9 +48,11 @@ private:
     // Runs the unit of the block that was entered, and what it leads to. Exit::Next: go on at s.pc;
     // Exit::Run: with the first instruction of Context::block, which counts as entered.
     Exit run(const Block& block);
+    Exit run_units(const Unit* unit, u64 pc);
     Leave enter(u64 pc, const Unit& unit);
     Exit interpret(u64 pc);
     bool settle(Leave why);
+    void set_jump_tags();
     void complete_load(const Item& item);
     // The unit to go on with; null: none yet.
     const Unit* after_link();
@@ -54,20 +61,24 @@ private:
 
     // --- translate.cpp
     void translate(Block& block);
+    void cover(const Plan& plan, const std::array<u64, 2>& frames);
     bool install(Block& block, const Plan& plan, const std::array<u64, 2>& frames);
     const Unit* unit_at(u64 paddr) const;
+    Link& link(u32 number) { return units_[number / kMostLinks]->links[number % kMostLinks]; }
+    u32 new_number();
     void drop(u32 number);
-    void start_over(const Unit& unit);
+    void make_room();
+    void evict(unsigned part);
+    static void cool(Block& block);  // as if it had just been decoded
     void drop_all();
 
     JitContext& c_;
     CodeCache cache_;
     Stubs stubs_;
-    std::size_t first_unit_at_ = 0;               // where units begin in the cache
     std::vector<std::unique_ptr<Unit>> units_;    // by number, from 1 on; null: dropped
     std::vector<std::unique_ptr<Unit>> dropped_;  // one of which may be under way
-    std::vector<Place> places_;                   // by begin
-    std::vector<Link> links_;
+    std::vector<u32> free_numbers_;
+    std::array<std::vector<Place>, CodeCache::kParts> places_;  // by part of the cache, and in it by begin
     std::unordered_map<u64, std::vector<u32>> by_frame_;
     u32 generation_ = 1;
 };

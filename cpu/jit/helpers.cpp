@@ -10,12 +10,14 @@ void settle_fp(JitContext& c) {
 }
 
 Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes) {
+    ++c.stats.load_misses;
     u64 value = 0;
     if (!load_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return {0, Status::Trap};
     return {value, c.leave ? Status::Stop : Status::On};
 }
 
 Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes) {
+    ++c.stats.store_misses;
     if (!store_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return Status::Trap;
     return c.leave ? Status::Stop : Status::On;
 }

@@ -4,6 +4,9 @@
 // another, joined by branches. It knows no virtual address (only offsets within its page), so that every
 // address space and process that maps the frame runs the same unit.
 #pragma once
+#include <algorithm>
+#include <array>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,11 +29,20 @@ struct Site {
     u16 item;
 };
 
-// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit.
+// Host code of one guest instruction, up to the next piece.
+struct Piece {
+    static constexpr u16 kEntry = 0xffff;  // of none: the way in
+
+    u32 begin;  // in bytes from the start of the unit
+    u16 item;
+    bool cold;  // behind the main path
+};
+
+// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit. Links are
+// numbered: see link_number().
 struct Link {
     u32 jump = 0;    // where the jump's displacement is, in bytes from the start of the cache
     u32 stub = 0;    // what it points to while it is not linked
-    u32 from = 0;    // unit that it belongs to
     u32 to = 0;      // unit that it is linked to; 0: none
     u64 frame = 0;   // of the target
     i32 offset = 0;  // of the target, from the start of its page
@@ -46,6 +58,11 @@ struct Handed {
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
 
+// Of the unit's first link; the others follow.
+inline constexpr u32 kMostLinks = 1 << 10;
+constexpr u32 link_number(u32 unit) { return unit * kMostLinks; }
+inline constexpr u32 kMostUnits = ~u32{0} / kMostLinks;
+
 // For a unit that goes on in the following page: when that page was last known to be where the unit takes it
 // to be.
 struct Crossing {
@@ -56,6 +73,7 @@ struct Crossing {
 
 struct Unit {
     u64 paddr = 0;
+    std::array<u64, 2> frames{};  // of its page, and of the following one where it goes on there
     u32 number = 0;
     u32 begin = 0, end = 0;  // in bytes from the start of the cache
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
@@ -63,9 +81,21 @@ struct Unit {
     u16 charge = 0;          // what its first segment takes from the budget at once
     std::unique_ptr<Crossing> crossing;
     std::vector<Item> items;
-    std::vector<Site> sites;  // by `after`
-    std::vector<u32> links;   // of its own
-    std::vector<u32> incoming;
+    std::vector<Site> sites;    // by `after`
+    std::vector<Piece> pieces;  // by `begin`
+    std::vector<Link> links;    // of its own
+    std::vector<u32> incoming;  // links to it, by number
     std::vector<std::unique_ptr<Handed>> handed;
+
+    bool overlaps(u64 at, u64 length) const {
+        const auto half = [&](i32 offset) {
+            const u64 begin =
+                frames[offset >= static_cast<i32>(kFrameBytes)] + static_cast<u64>(offset) % kFrameBytes;
+            return at < begin + 2 && begin < at + length;
+        };
+        return std::any_of(items.begin(), items.end(), [&](const Item& item) {
+            return half(item.offset) || (item.decoded.length == 4 && half(item.offset + 2));
+        });
+    }
 };
 }  // namespace hartline::jit

@@ -66,8 +66,8 @@ po::options_description report_options() {
     po::options_description options("What is told");
     auto add = options.add_options();
     add("stats", po::bool_switch(),
-        "at the end one line on standard error: instructions= seconds= mips= "
-        "peak_rss_mib= state_hash=");
+        "at the end on standard error: a line with instructions= seconds= mips= peak_rss_mib= state_hash=, and "
+        "two of the translator's");
     add("boot-marker", po::value<std::string>()->value_name("TEXT"),
         "say how long it took when the guest first writes TEXT");
     add("dump-dtb", po::value<std::string>()->value_name("FILE"), "write the device tree and end");
@@ -82,6 +82,10 @@ po::options_description report_options() {
     add("log-window", po::value<std::string>()->value_name("FROM:TO"), "log only these instructions, by number (1M:2M)");
     add("coverage", po::value<std::string>()->value_name("FILE"),
         "add to FILE which instructions, operands, traps and CSRs were exercised: see hartline coverage");
+    add("dump-translation", po::value<std::string>()->value_name("ADDRESS[,…]"),
+        "at the end show guest code, IR and host code of what translates it, on standard error; or FROM:TO. In RAM "
+        "physical, else virtual as hart 0 maps it then");
+    add("perf-map", po::bool_switch(), "name translated code for Linux' perf, in /tmp/perf-PID.map");
     add("quiet", po::bool_switch(), "nothing of Hartline's own but errors");
     return options;
 }
@@ -227,6 +231,8 @@ RunConfig to_config(const po::variables_map& values) {
     config.deterministic = on(values, "deterministic");
     config.stats = on(values, "stats");
     config.quiet = on(values, "quiet");
+    set_text(values, "dump-translation", config.dump_translation);
+    config.perf_map = on(values, "perf-map");
     if (const auto* seed = text(values, "seed")) config.seed = parse_count("--seed", *seed);
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
@@ -291,6 +297,8 @@ std::string config_text(const RunConfig& config) {
     line("log-privilege", config.log_privilege);
     line("log-window", config.log_window);
     line("coverage", config.coverage);
+    line("dump-translation", config.dump_translation);
+    flag("perf-map", config.perf_map);
     flag("quiet", config.quiet);
     return lines;
 }

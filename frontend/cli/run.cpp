@@ -7,8 +7,10 @@
 #include "frontend/cli/options.hpp"
 #include "frontend/cli/verbs.hpp"
 #include "frontend/host/files.hpp"
+#include "frontend/session/perf_map.hpp"
 #include "frontend/session/session.hpp"
 #include "frontend/session/signature.hpp"
+#include "frontend/session/translator_report.hpp"
 
 namespace hartline {
 namespace {
@@ -40,7 +42,8 @@ int run(const RunConfig& config) {
     Console console(config.deterministic ? Console::Input::None : Console::Input::Live);
     OutputTap tap(console, config);
     Recorder recorder(config);
-    Board board(config, tap, recorder.observer());
+    const auto perf_map = config.perf_map ? std::make_unique<PerfMap>(perf_map_path()) : nullptr;
+    Board board(config, tap, {.observer = recorder.observer(), .translations = perf_map.get()});
     std::vector<u8> typed;
     if (config.deterministic) typed = read_standard_input(kMostTypedBytes);
     if (config.deterministic && !config.quiet && standard_input_is_terminal())
@@ -57,7 +60,12 @@ int run(const RunConfig& config) {
     if (!config.signature.empty())
         write_signature(config.signature, board.machine().ram(), board.boot().image(),
                         config.signature_granularity);
-    if (config.stats) print_stats(board.machine(), outcome);
+    for (const DumpRange& range : parse_dump_ranges("--dump-translation", config.dump_translation))
+        std::fputs(dump_translations(board.machine(), range).c_str(), stderr);
+    if (config.stats) {
+        print_stats(board.machine(), outcome);
+        std::fputs(translator_report(board.machine(), outcome.instructions).c_str(), stderr);
+    }
     return outcome.exit_code;
 }
 }  // namespace

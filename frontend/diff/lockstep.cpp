@@ -22,8 +22,9 @@ void Lockstep::reload() {
 }
 
 void Lockstep::go_to(u64 tick) {
-    a_.go_to(tick);
-    b_.go_to(tick);
+    for (Course* const course : {&a_, &b_})
+        while (course->state() == Course::State::Running && course->tick() < tick)
+            course->go_to(std::min(next_multiple(course->tick(), options_.glance), tick));
 }
 
 bool Lockstep::alike_but_ram() {
@@ -68,10 +69,38 @@ void Lockstep::halve(u64& from, u64& to, u64 width) {
     }
 }
 
+// From the snapshot.
+bool Lockstep::differ_at(u64 tick) {
+    reload();
+    go_to(tick);
+    return !alike();
+}
+
 void Lockstep::narrow(u64 from, u64 to) {
     reload();
     go_to(from);
     remember();
+    const std::vector<u8> first = snapshot_;
+    if (!narrow_by_steps(from, to)) {
+        snapshot_ = first;
+        snapshot_tick_ = from;
+        narrow_by_ways(from, to);
+    }
+    reload();
+}
+
+// An engine that executes long pieces of code at once may err only there.
+void Lockstep::narrow_by_ways(u64 from, u64 to) {
+    if (!differ_at(to)) return;
+    for (u64 alike_at = from; to - alike_at > 1;) {
+        const u64 middle = alike_at + (to - alike_at) / 2;
+        (differ_at(middle) ? to : alike_at) = middle;
+    }
+    differs_at_ = to;
+}
+
+// false: there is none, step by step.
+bool Lockstep::narrow_by_steps(u64 from, u64 to) {
     halve(from, to, kOneByOne);
     reload();
     u64 tick = from;
@@ -88,6 +117,8 @@ void Lockstep::narrow(u64 from, u64 to) {
             halve(from, to, 1);
         }
     }
-    reload();
+    if (!differ_at(snapshot_tick_ + 1)) return false;
+    differs_at_ = snapshot_tick_ + 1;
+    return true;
 }
 }  // namespace hartline

@@ -115,7 +115,13 @@ std::string describe_instruction(const Cpu& cpu) {
 
 std::string describe_difference(Lockstep& lockstep, const std::string& name_a, const std::string& name_b) {
     Machine &a = lockstep.a().machine(), &b = lockstep.b().machine();
-    const u64 tick = lockstep.snapshot_tick();
+    const u64 alike_at = lockstep.snapshot_tick(), tick = lockstep.differs_at() - 1;
+    if (lockstep.differs_at() == 0)
+        return text("difference: behind tick %" PRIu64
+                    "; it does not show when both begin there anew. Try --every "
+                    "1000, or --translate-after 1.\n",
+                    alike_at);
+    lockstep.a().go_to(tick);
     std::vector<u64> before;
     std::vector<u64> pcs;
     std::vector<std::string> instructions;
@@ -125,11 +131,15 @@ std::string describe_difference(Lockstep& lockstep, const std::string& name_a, c
         pcs.push_back(cpu == nullptr ? 0 : cpu->s.pc);
         instructions.push_back(cpu == nullptr ? "" : describe_instruction(*cpu));
     }
-    lockstep.a().go_to(tick + 1);
-    lockstep.b().go_to(tick + 1);
+    lockstep.go_to(tick + 1);
     const unsigned hart = whose(a, before);
-    std::string out = text(
-        "difference: equal at tick %" PRIu64 ", not after the next instruction, of hart %u:\n", tick, hart);
+    std::string out = tick == alike_at ? text("difference: equal at tick %" PRIu64
+                                              ", not after the next instruction, of hart %u:\n",
+                                              tick, hart)
+                                       : text("difference: equal at tick %" PRIu64 ", not at %" PRIu64
+                                              " when they go there in one piece, though "
+                                              "they are by single steps; the last instruction, of hart %u:\n",
+                                              alike_at, tick + 1, hart);
     out += instructions[hart];
     for (const auto& [machine, name] : {std::pair(&a, &name_a), std::pair(&b, &name_b)})
         if (const Cpu* const cpu = inside(machine->hart(hart)))

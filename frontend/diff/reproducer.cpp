@@ -1,6 +1,7 @@
 // Writing a reproducer's files: state.snapshot, run.conf, README.txt.
 #include "frontend/diff/reproducer.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "frontend/host/files.hpp"
@@ -33,11 +34,12 @@ std::string write_reproducer(const Reproducer& reproducer, const Lockstep& locks
     snapshot.machine = reproducer.summary;
     snapshot.state = lockstep.snapshot();
     write_snapshot((folder / "state.snapshot").string(), snapshot);
-    write_text((folder / "run.conf").string(),
-               reproducer.options + "load = " + (folder / "state.snapshot").string() + "\n");
+    const std::string last = std::to_string(std::max(lockstep.differs_at(), lockstep.snapshot_tick() + 1));
+    write_text((folder / "run.conf").string(), reproducer.options +
+                                                   "load = " + (folder / "state.snapshot").string() +
+                                                   "\nmax-instructions = " + last + "\n");
     const std::string command = "hartline diff --config " + (folder / "run.conf").string() + " --engines " +
-                                reproducer.engines + " --max-instructions " +
-                                std::to_string(lockstep.snapshot_tick() + 1);
+                                reproducer.engines + " --every " + last + " --max-instructions " + last;
     write_text((folder / "README.txt").string(), command + "\n\n" + reproducer.report);
     return command;
 }

@@ -84,11 +84,11 @@ u64 default_seed(bool deterministic) {
     return seed;
 }
 
-Board::Board(const RunConfig& config, ByteSink& sink, Observer* observer)
+Board::Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers)
     : boot_(config, MachineConfig{}.ram_base), machine_(std::make_unique<Machine>(machine_config(config))) {
     RunConfig seeded = config;
     seeded.seed = seed_of(config);
-    add_harts(seeded, observer);
+    add_harts(seeded, watchers);
     add_devices(seeded, sink);
     write_tree(seeded);
     summary_ = machine_summary(*machine_, "pmp " + std::to_string(config.pmp_entries) + ", a/d bits by " +
@@ -96,9 +96,10 @@ Board::Board(const RunConfig& config, ByteSink& sink, Observer* observer)
     reset();
 }
 
-void Board::add_harts(const RunConfig& config, Observer* observer) {
+void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     HartConfig hart = hart_config(config);
-    hart.observer = observer;
+    hart.observer = watchers.observer;
+    hart.listener = watchers.translations;
     for (unsigned i = 0; i < config.harts; ++i)
         machine_->add_hart([&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
 }

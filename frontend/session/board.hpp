@@ -11,13 +11,20 @@
 
 namespace hartline {
 class Observer;
+class TranslationListener;
+
+// Who sees what all harts do; null: nobody.
+struct Watchers {
+    Observer* observer = nullptr;
+    TranslationListener* translations = nullptr;
+};
 
 class Board {
 public:
-    // Builds the machine and switches it on: memory holds what it starts with. Console output goes to `sink`, which
-    // outlives the board. Several boards live side by side in a process. Throws InputError, HostError.
-    // `observer` sees what all harts do, and outlives the board; null: nobody looks.
-    Board(const RunConfig& config, ByteSink& sink, Observer* observer = nullptr);
+    // Builds the machine and switches it on: memory holds what it starts with. Console output goes to `sink`,
+    // which outlives the board. Several boards live side by side in a process. Throws InputError, HostError.
+    // `watchers` outlive the board.
+    Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers = {});
 
     Machine& machine() { return *machine_; }
     // Takes what is typed: the UART, HTIF where a program has it, or the virtio console by `virtio_input`.
@@ -30,7 +37,7 @@ public:
     std::string summary() const { return summary_; }
 
 private:
-    void add_harts(const RunConfig& config, Observer* observer);
+    void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink);
     void add_virtio(const RunConfig& config, ByteSink& sink);
     void add_htif(ByteSink& sink);

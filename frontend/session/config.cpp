@@ -5,6 +5,7 @@
 #include "frontend/session/errors.hpp"
 #include "frontend/session/recorder.hpp"
 #include "frontend/session/size.hpp"
+#include "frontend/session/translator_report.hpp"
 
 namespace hartline {
 namespace {
@@ -49,6 +50,9 @@ void validate_run(const RunConfig& config) {
         !(config.log_range.empty() && config.log_privilege.empty() && config.log_window.empty()))
         throw InputError("--log-…", "chooses from a log that is not written", "give --commit-log FILE too");
     commit_filter(config);
+    parse_dump_ranges("--dump-translation", config.dump_translation);
+    if (!config.dump_translation.empty() && engine_of(config) != EngineKind::Jit && !lacks_translator(config))
+        throw InputError("--dump-translation", "shows what --engine jit made", "choose that engine");
     if (!config.input_after.empty() && !config.deterministic)
         throw InputError("--input-after", "is for exact runs", "give --deterministic too");
 }

@@ -69,6 +69,8 @@ struct RunConfig {
     std::string log_privilege;  // of the letters MSU; empty: all
     std::string log_window;     // FROM:TO of instruction numbers; empty: all
     std::string coverage;       // file that what was exercised is added to
+    bool perf_map = false;      // names translated code for Linux' perf
+    std::string dump_translation;  // ADDRESS or FROM:TO[,…]; empty: nothing
 
     bool operator==(const RunConfig&) const = default;
 };

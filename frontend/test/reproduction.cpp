@@ -28,8 +28,8 @@ std::string reproduce(const std::string& path) {
     load_state(a, config.load);
     load_state(b, config.load);
     LockstepOptions options;
-    options.every = options.glance = 1;
-    options.most = a.machine().tick() + 1;
+    options.most = config.max_instructions.value_or(a.machine().tick() + 1);
+    options.every = options.most;
     Lockstep lockstep(a.machine(), b.machine(), options);
     if (!lockstep.run()) return {};
     return describe_difference(lockstep, std::string(name(EngineKind::Interpreter)),

@@ -45,7 +45,8 @@ class Results:
         return self.ratio(machine, self.native, bench) if self.native and machine != self.native else None
 
     def mean(self, above, below):
-        medians = [r.median for bench in self.names if (r := self.ratio(above, below, bench))]
+        medians = [r.median for bench in self.names
+                   if not ROWS[bench].total and (r := self.ratio(above, below, bench))]
         return geometric_mean(medians) if medians else None
 
     def against_bar(self, bench):

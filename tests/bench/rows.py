@@ -1,6 +1,8 @@
 """The rows of the table: the program behind each, and its bar, the most that Hartline may need."""
 import dataclasses
 
+import userland
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -9,6 +11,7 @@ class Row:
     program: str = ""         # of tests/bench; its own name where empty
     arguments: tuple = ()     # after the scale
     seconds: str = ""         # "cpu" or "wall" where the bar is in seconds: the rows without a native run
+    total: bool = False       # the sum of other rows, which no mean counts again
 
 
 BOOT = Row("boot", 1.5, seconds="wall")
@@ -24,5 +27,6 @@ PROGRAMS = [
     Row("syscall", 4), Row("clock", 3), Row("signal", 3), Row("pipe", 7), Row("fork", 2.5),
     Row("mmap", 2.5), Row("segv", 6), Row("cow", 3), Row("amo", 1.5), Row("smc", 40),
 ]
+USERLAND = [*(Row(name) for name in userland.parts()), Row(userland.TOTAL, total=True)]
 BENCHES = {row.name: (row.program or row.name, list(row.arguments)) for row in PROGRAMS}
-ROWS = {row.name: row for row in [BOOT, LEAN, *PROGRAMS]}
+ROWS = {row.name: row for row in [BOOT, LEAN, *PROGRAMS, *USERLAND]}

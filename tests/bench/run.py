@@ -18,6 +18,7 @@ examples:
   tests/bench/run.py --csv all.csv --summary medians.csv --svg chart.svg
   tests/bench/run.py --peer 'two=qemu-system-riscv64 -M virt -smp 2 -m 1G -nographic -kernel {kernel}
                              -initrd {initrd} -append {append}'
+  tests/bench/run.py --userland --rounds 5          (a whole Debian: compiler, Python, package tools...)
 """
 import argparse
 import os
@@ -33,9 +34,10 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True    # the source tree stays clean
+import userland    # noqa: E402
 from chart import chart    # noqa: E402
 from results import Results, disagreements, report, write_csv, write_summary    # noqa: E402
-from rows import BENCHES, ROWS    # noqa: E402
+from rows import BENCHES, ROWS, USERLAND    # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ROOT / "tests" / "bench"
@@ -50,6 +52,9 @@ COMPILERS = {"riscv64": ["riscv64-linux-gnu-gcc", "-static"], "native": ["gcc"]}
 
 QEMU = "qemu-system-riscv64 -M virt -m 1G -nographic -kernel {kernel} -initrd {initrd} -append {append}"
 HARTLINE = "{binary} run {{kernel}} --initrd {{initrd}} --append {{append}} --stats"
+# What they need more with --userland. The disk is the same file for all: nobody may write to it.
+QEMU_DISK = " -device virtio-blk-device,drive=disk -drive if=none,id=disk,format=raw,readonly=on,file={disk}"
+HARTLINE_DISK = " --disk {{disk}},ro"
 RESULT = re.compile(r"^(\S+) (\S+) (\d+) ([\d.]+) ([\d.]+) ([0-9a-f]{16})$")
 
 
@@ -75,15 +80,16 @@ def cpu_seconds(pid):
 
 
 class Machine:
-    """Something that runs benchmarks: an emulator's command with {kernel} {initrd} {append}, or the host."""
+    """Something that runs benchmarks: an emulator's command with {kernel} {initrd} {append} and, for a whole Debian,
+    {disk}; or the host."""
 
     def __init__(self, name, template=None):
         self.name, self.template = name, template
 
     def command(self, initrd, append, kernel=GUEST / "Image"):
-        values = {"kernel": kernel, "initrd": initrd, "append": append}
+        values = {"kernel": kernel, "initrd": initrd, "append": append, "disk": userland.DISK}
         words = shlex.split(self.template)
-        return [re.sub(r"\{(kernel|initrd|append)\}", lambda m: str(values[m[1]]), w) for w in words]
+        return [re.sub(r"\{(kernel|initrd|append|disk)\}", lambda m: str(values[m[1]]), w) for w in words]
 
 
 def one_processor():
@@ -197,7 +203,10 @@ def make_initrd(folder, benches, scale):
     script.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     script.chmod(0o755)
     programs = sorted({program for program, _ in benches.values()})
-    specs = [f"{BUILD}/riscv64/{p}:/bench/{p}" for p in programs] + [f"{script}:/bench/run"]
+    return pack_initrd(folder, [f"{BUILD}/riscv64/{p}:/bench/{p}" for p in programs] + [f"{script}:/bench/run"])
+
+
+def pack_initrd(folder, specs):
     target = folder / "initrd.cpio.gz"
     if subprocess.run([ROOT / "tools" / "overlay-initrd", target, GUEST / "initrd.cpio.gz", *specs]).returncode:
         raise Failure("the initial RAM disk was not made")
@@ -262,25 +271,41 @@ def run_round(machine, number, options, names, initrds):
     return done.results
 
 
+def run_userland(machine, number, options, names, initrds):
+    done = Round(machine, number, options.rounds)
+    before = userland.disk_stamp()
+    observe(machine.command(initrds["userland"], userland.APPEND), options.timeout, done.line)
+    if userland.disk_stamp() != before:
+        raise Failure(f"{machine.name} wrote to {userland.DISK}, which all machines share: make it again by "
+                      "`tools/guest debian`, and have this machine attach it read-only or to a snapshot")
+    if missing := [name for name in names if name not in done.results and name != userland.TOTAL]:
+        raise Failure(f"{machine.name} ended without a result of {', '.join(missing)}")
+    done.add(userland.TOTAL, **userland.total(done.results))
+    return done.results
+
+
 def choose_machines(options):
     machines = []
     if not options.without_hartline:
         if not os.access(options.hartline, os.X_OK):
             raise Failure(f"{options.hartline} is missing: build it with `cmake --preset release && cmake --build "
                           "build/release`, name another with --hartline, or leave it out with --without-hartline")
-        machines.append(Machine("hartline", HARTLINE.format(binary=shlex.quote(str(options.hartline)))))
+        template = HARTLINE + (HARTLINE_DISK if options.userland else "")
+        machines.append(Machine("hartline", template.format(binary=shlex.quote(str(options.hartline)))))
     if not options.without_qemu:
-        machines.append(Machine("qemu", QEMU))
+        machines.append(Machine("qemu", QEMU + (QEMU_DISK if options.userland else "")))
     for peer in options.peer:
         name, separator, template = peer.partition("=")
         if not separator or not re.fullmatch(r"[\w.-]+", name) or "{kernel}" not in template:
             raise Failure(f"--peer '{peer}' is not NAME=COMMAND with {{kernel}}, {{initrd}} and {{append}} in it")
+        if options.userland and "{disk}" not in template:
+            raise Failure(f"--peer '{peer}' has no {{disk}} in its command, which --userland needs")
         machines.append(Machine(name, template))
     for m in machines:
         if not shutil.which(shlex.split(m.template)[0]):
             way_out = "install qemu-system-misc or pass --without-qemu" if m.name == "qemu" else "is it installed?"
             raise Failure(f"{shlex.split(m.template)[0]} (machine {m.name}) is not there: {way_out}")
-    if not options.without_native:
+    if not options.without_native and not options.userland:
         machines.append(Machine("native"))
     names = [m.name for m in machines]
     if not machines or len(set(names)) != len(names):
@@ -289,8 +314,12 @@ def choose_machines(options):
 
 
 def choose_benches(options):
-    names = options.only.split(",") if options.only else [n for n in ROWS if n != "lean" or options.lean]
-    if unknown := [n for n in names if n not in ROWS]:
+    whole = [row.name for row in USERLAND]
+    known = whole if options.userland else [name for name in ROWS if name not in whole]
+    names = options.only.split(",") if options.only else [n for n in known if n != "lean" or options.lean]
+    if options.userland and userland.TOTAL not in names:
+        names.append(userland.TOTAL)
+    if unknown := [n for n in names if n not in known]:
         raise Failure(f"no benchmark is called {', '.join(unknown)}: --list names them")
     if "lean" in names and not (options.lean and options.lean.is_file()):
         raise Failure("lean needs --lean IMAGE, a kernel with its initial RAM disk inside")
@@ -300,6 +329,8 @@ def choose_benches(options):
 def list_benches():
     about = {"boot": f"Debian's kernel, from the start of the process to \"{MARKER}\".",
              "lean": "A kernel of one's own (--lean), from the start of the process to a line on its console."}
+    about |= {name: part.about for name, part in userland.parts().items()}
+    about[userland.TOTAL] = "The sum of those above, which --userland measures."
     for name in ROWS:
         program, arguments = BENCHES.get(name, (name, []))
         text = about.get(name) or (SOURCES / f"{program}.c").read_text().splitlines()[0][3:]
@@ -309,6 +340,9 @@ def list_benches():
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="name the benchmarks")
+    parser.add_argument("--userland", action="store_true",
+                        help="programs of a whole Debian (`tools/guest debian`) instead; a peer's command needs {disk} "
+                             "too, and must not write to it")
     parser.add_argument("--only", metavar="A,B", help="these benchmarks only (--list names them)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each machine runs (3)")
     parser.add_argument("--scale", default="1", metavar="X", help="multiplies every benchmark's work (1)")
@@ -347,6 +381,13 @@ def prepare(folder, names, machines, options):
             "programs": make_initrd(folder, benches, options.scale) if benches else None}
 
 
+def prepare_userland(folder, names, _, options):
+    """The same for a whole Debian: its disk is made too."""
+    if subprocess.run([ROOT / "tools" / "guest", "debian"], stdout=sys.stderr).returncode:
+        raise Failure("the guest was not made (see above)")
+    return {"userland": pack_initrd(folder, userland.carried(names, float(options.scale), folder))}
+
+
 def main():
     options = parse_options()
     if options.list:
@@ -360,10 +401,11 @@ def main():
         open(path, "w").close()    # a path that cannot be written should not cost the run
     rounds = []
     with tempfile.TemporaryDirectory(prefix="hartline-bench-") as folder:    # two runs may go on at once
-        initrds = prepare(pathlib.Path(folder), names, machines, options)
+        make, run = (prepare_userland, run_userland) if options.userland else (prepare, run_round)
+        initrds = make(pathlib.Path(folder), names, machines, options)
         try:
             for number in range(1, options.rounds + 1):
-                rounds.append({m.name: run_round(m, number, options, names, initrds) for m in machines})
+                rounds.append({m.name: run(m, number, options, names, initrds) for m in machines})
         finally:    # what was measured is kept, whatever ends the run
             if rounds:
                 show(Results(machines, rounds, names, options.measure), options)

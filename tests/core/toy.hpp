@@ -36,7 +36,7 @@ public:
     }
     void drop_derived() override {}
     void turn_ended() override {}
-    void code_changed(u64) override {}
+    bool code_changed(u64, u64) override { return false; }
     void frame_changed(u64) override {}
     u64 retired() const override { return s_.retired; }
 

@@ -169,7 +169,7 @@ struct WaitingHart final : Hart {
     void describe(Archive& archive) override { archive.field("lines", lines); }
     void drop_derived() override {}
     void turn_ended() override {}
-    void code_changed(u64) override {}
+    bool code_changed(u64, u64) override { return false; }
     void frame_changed(u64) override {}
     u64 retired() const override { return 0; }
 };

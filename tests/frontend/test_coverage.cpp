@@ -32,7 +32,7 @@ u64 run(const RunConfig& config) {
     Console console(Console::Input::None, -1, ::open("/dev/null", O_WRONLY | O_CLOEXEC));
     OutputTap tap(console, config);
     Recorder recorder(config);
-    Board board(config, tap, recorder.observer());
+    Board board(config, tap, {.observer = recorder.observer()});
     Session session(config, board, console, tap, {});
     session.record_with(recorder);
     session.run();

@@ -23,6 +23,7 @@ struct Mistake {
     u64 flip = 0;             // in x10
     u64 heal = ~u64{0};       // x10 is right again then
     u64 memory = 0;           // or: this byte of RAM is flipped instead
+    u64 longer = 0;           // only in a run() of more instructions than that
 };
 
 // Right but for one moment.
@@ -32,7 +33,7 @@ public:
         : IrEngine(port, number, config), fault_(fault) {}
     u64 run(u64 budget) override {
         for (const u64 moment : {fault_.at, fault_.heal}) {
-            if (retired() >= moment || moment - retired() > budget) continue;
+            if (retired() >= moment || moment - retired() > budget || budget <= fault_.longer) continue;
             const u64 done = IrEngine::run(moment - retired());
             if (retired() == moment) flip();
             return done;
@@ -91,6 +92,18 @@ TEST_CASE("lockstep_finds_what_differs_in_memory_alone", "[frontend][diff]") {
     REQUIRE(lockstep.run());
     CHECK(lockstep.snapshot_tick() == 123'456);
     CHECK(describe_difference(lockstep, "a", "b").find("memory 0x80008000: ") != std::string::npos);
+}
+
+TEST_CASE("lockstep_tells_of_engines_that_err_on_longer_ways_only", "[frontend][diff]") {
+    Pair pair(Mistake{.at = 70'123, .flip = 4, .longer = 500});
+    Lockstep lockstep(pair.a, pair.b, {.every = 50'000, .most = 2'000'000});
+    REQUIRE(lockstep.run());
+    CHECK(lockstep.snapshot_tick() == 50'000);
+    CHECK(lockstep.differs_at() >= 70'123);
+    const std::string report = describe_difference(lockstep, "right", "wrong");
+    CHECK(report.find("equal at tick 50000, not at " + std::to_string(lockstep.differs_at())) !=
+          std::string::npos);
+    CHECK(report.find("hart.hart.x[10] a0: 0 | 4") != std::string::npos);
 }
 
 TEST_CASE("lockstep_of_equal_engines_ends_where_it_should", "[frontend][diff]") {

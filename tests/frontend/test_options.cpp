@@ -134,6 +134,8 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.signature_granularity = 16;
     full.engine = EngineKind::Ir;
     full.translate_after = 7;
+    full.perf_map = true;
+    full.dump_translation = "0x80000000,1:2";
     full.code_cache = u64{3} << 20;
     const test::TemporaryFolder folder;
     for (const RunConfig& config : {full, parse_run(Arguments{"Image"}).config}) {

@@ -1,0 +1,340 @@
+// Nothing stale runs: code that is stored to, copied over, remapped, seen through two addresses.
+#include "assembly.hpp"
+
+using namespace hartline;
+using namespace hartline::twins;
+
+namespace {
+constexpr u64 kCode = kRam + 0x1'0000, kOther = kRam + 0x1'1000, kTables = kRam + 0x10'0000;
+constexpr unsigned kSatp = 0x180, kMepc = 0x341, kMstatus = 0x300, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0;
+// Bits of a page-table entry.
+constexpr u64 V = 1, R = 2, W = 4, X = 8, A = 64, D = 128;
+
+u32 addi(u8 rd, u8 rs1, i32 value) { return encode(Op::ADDI, {.rd = rd, .rs1 = rs1, .imm = value}); }
+
+// Sv39 tables for the twins. Of three levels, made as they are needed.
+class Tables {
+public:
+    explicit Tables(Twins& twins) : twins_(twins) {}
+    void map(u64 vaddr, u64 paddr, u64 bits = V | R | W | X | A | D) {
+        u64 table = kTables;
+        for (unsigned level = 2; level != 0; --level) {
+            const u64 at = table + (vaddr >> (12 + 9 * level) & 511) * 8;
+            if (read(at) == 0) twins_.poke(at, (kTables + ++made_ * kFrameBytes) >> 12 << 10 | V);
+            table = read(at) >> 10 << 12;
+        }
+        twins_.poke(leaf_ = table + (vaddr >> 12 & 511) * 8, paddr >> 12 << 10 | bits);
+    }
+    u64 leaf() const { return leaf_; }  // where the last map() wrote
+    static u64 entry(u64 paddr) { return paddr >> 12 << 10 | V | R | W | X | A | D; }
+
+private:
+    u64 read(u64 at) {
+        u64 value = 0;
+        twins_.interpreted.machine.ram().read(at, value);
+        return value;
+    }
+    Twins& twins_;
+    u64 made_ = 0, leaf_ = 0;
+};
+
+// From the reset vector into S mode at `to`, translated by Tables.
+Assembly into_supervisor(u64 to) {
+    Assembly code(kRam);
+    code.imm(Op::ADDI, t0, zero, -1);
+    code.csrw(kPmpaddr0, t0);
+    code.imm(Op::ADDI, t0, zero, 0x1f);
+    code.csrw(kPmpcfg0, t0);
+    code.li(t0, kTables >> 12);
+    code.imm(Op::ADDI, t1, zero, 8);
+    code.imm(Op::SLLI, t1, t1, 60);
+    code.op(Op::OR, t0, t0, t1);
+    code.csrw(kSatp, t0);
+    code.li(t0, 1 << 11);
+    code.csrw(kMstatus, t0);
+    code.li(t0, to);
+    code.csrw(kMepc, t0);
+    code.plain(Op::MRET);
+    return code;
+}
+
+u64 reg(Twins& twins, u8 number) { return twins.translated.cpu().s.x[number]; }
+}  // namespace
+
+TEST_CASE("jit_a_store_to_a_linked_unit_is_seen_at_once", "[jit]") {
+    // The loop calls a function in another page whose first instruction it changes each eighth round, without
+    // fence.i: here as in the interpreter.
+    Twins twins;
+    Assembly main(kRam), function(kCode);
+    main.li(s2, kCode);
+    main.li(s3, addi(a0, a0, 1));
+    main.li(s4, addi(a0, a0, 5) ^ addi(a0, a0, 1));
+    const u64 loop = main.here();
+    main.imm(Op::JALR, ra, s2, 0);
+    main.imm(Op::ADDI, s5, s5, 1);
+    main.imm(Op::ANDI, t0, s5, 7);
+    main.branch(Op::BNE, t0, zero, loop);
+    main.op(Op::XOR, s3, s3, s4);
+    main.store(Op::SW, s3, 0, s2);
+    main.jal(zero, loop);
+    function.word(addi(a0, a0, 1));
+    function.imm(Op::ANDI, t0, s5, 1);
+    function.branch(Op::BNE, t0, zero, function.here() + 12);  // to another unit
+    function.imm(Op::ADDI, a1, a1, 1);
+    function.ret();
+    function.imm(Op::ADDI, a2, a2, 1);
+    function.ret();
+    twins.put(main);
+    twins.put(function);
+    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 41));
+    CHECK(reg(twins, s5) > 500);
+    CHECK(reg(twins, a0) > 2 * reg(twins, s5));
+    CHECK(twins.stats().dropped > 20);
+    CHECK(twins.stats().linked > 20);
+}
+
+TEST_CASE("jit_a_store_to_the_unit_under_way_ends_it", "[jit]") {
+    // The store's own unit goes on with what it has just changed: the very next instruction.
+    Twins twins;
+    Assembly code(kRam);
+    code.li(s2, addi(a0, a0, 1));
+    code.li(s3, 1 << 20);  // the low bit of the immediate
+    code.word(encode(Op::AUIPC, {.rd = s4, .imm = 0}));
+    const u64 loop = code.here();
+    code.op(Op::XOR, s2, s2, s3);
+    code.store(Op::SW, s2, static_cast<i32>(loop + 8 - (loop - 4)), s4);
+    code.word(addi(a0, a0, 1));
+    code.imm(Op::ADDI, s5, s5, 1);
+    code.jal(zero, loop);
+    twins.put(code);
+    for (int i = 0; i < 200; ++i) twins.run(static_cast<u64>(1 + i % 29));
+    CHECK(reg(twins, s5) > 100);
+    CHECK(reg(twins, a0) <= reg(twins, s5) / 2 + 1);
+    CHECK(twins.stats().exits[static_cast<std::size_t>(TranslatorStats::Exit::Stop)] > 50);
+}
+
+TEST_CASE("jit_another_harts_store_to_code_is_seen", "[jit]") {
+    // Hart 1 changes the loop that hart 0 is in.
+    Twins twins(2);
+    Assembly main(kRam), patcher(kOther), loop(kCode);
+    main.csrr(t0, 0xf14);
+    main.li(t1, kOther);
+    main.li(t2, kCode);
+    main.branch(Op::BEQ, t0, zero, main.here() + 8);
+    main.imm(Op::JALR, zero, t1, 0);
+    main.imm(Op::JALR, zero, t2, 0);
+    loop.word(addi(a0, a0, 1));
+    loop.imm(Op::ADDI, s5, s5, 1);
+    loop.jal(zero, kCode);
+    patcher.li(s3, addi(a0, a0, 1));
+    patcher.li(s4, addi(a0, a0, 2) ^ addi(a0, a0, 1));
+    const u64 again = patcher.here();
+    patcher.op(Op::XOR, s3, s3, s4);
+    patcher.store(Op::SW, s3, 0, t2);
+    patcher.imm(Op::ADDI, t3, zero, 100);
+    const u64 wait = patcher.here();
+    patcher.imm(Op::ADDI, t3, t3, -1);
+    patcher.branch(Op::BNE, t3, zero, wait);
+    patcher.jal(zero, again);
+    for (const Assembly& code : {main, patcher, loop}) twins.put(code);
+    for (int i = 0; i < 200; ++i) twins.run(static_cast<u64>(1 + i * 3));
+    CHECK(reg(twins, a0) > reg(twins, s5));
+    CHECK(twins.stats().dropped > 10);
+}
+
+TEST_CASE("jit_one_frame_of_code_at_two_addresses", "[jit]") {
+    // Each alias is called; the code tells where it is, and is stored to through a third.
+    Twins twins;
+    constexpr u64 kFirst = 0x40'0000, kSecond = 0x7fff'f000, kWindow = 0x50'0000;
+    Tables tables(twins);
+    for (u64 page = 0; page < 32; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map(kFirst, kCode);
+    tables.map(kSecond, kCode);
+    tables.map(kWindow, kCode);
+    Assembly main(kOther), function(kCode);
+    main.li(s2, kFirst);
+    main.li(s3, kSecond);
+    main.li(s4, kWindow);
+    main.li(s6, addi(a1, a1, 1));
+    main.li(s7, addi(a1, a1, 1) ^ addi(a1, a1, 3));
+    const u64 loop = main.here();
+    main.imm(Op::JALR, ra, s2, 0);
+    main.op(Op::ADD, s1, s1, a0);
+    main.imm(Op::JALR, ra, s3, 0);
+    main.op(Op::SUB, s1, s1, a0);
+    main.imm(Op::ADDI, s5, s5, 1);
+    main.imm(Op::ANDI, t0, s5, 15);
+    main.branch(Op::BNE, t0, zero, loop);
+    main.op(Op::XOR, s6, s6, s7);
+    main.store(Op::SW, s6, 4, s4);
+    main.jal(zero, loop);
+    function.word(encode(Op::AUIPC, {.rd = a0, .imm = 0}));
+    function.word(addi(a1, a1, 1));
+    function.ret();
+    twins.put(into_supervisor(kOther));
+    twins.put(main);
+    twins.put(function);
+    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 53));
+    CHECK(reg(twins, s5) > 300);
+    CHECK((reg(twins, a0) == kFirst || reg(twins, a0) == kSecond));
+    CHECK(reg(twins, a1) > 2 * reg(twins, s5));
+    CHECK(twins.stats().dropped > 10);
+}
+
+TEST_CASE("jit_sfence_vma_puts_other_code_at_an_address", "[jit]") {
+    // A page of code changes its frame while a loop through it is linked: each frame's own translations serve
+    // again.
+    Twins twins;
+    constexpr u64 kPage = 0x40'0000, kWindow = 0x60'0000;
+    const u64 kFrames[] = {kCode, kRam + 0x2'0000};
+    Tables tables(twins);
+    for (u64 page = 0; page < 64; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map(kPage, kFrames[0]);
+    const u64 leaf = tables.leaf();
+    tables.map(kWindow, leaf & ~(kFrameBytes - 1));
+    Assembly main(kOther);
+    main.li(s2, kPage);
+    main.li(s4, kWindow + leaf % kFrameBytes);
+    main.li(s6, Tables::entry(kFrames[0]));
+    main.li(s7, Tables::entry(kFrames[0]) ^ Tables::entry(kFrames[1]));
+    const u64 loop = main.here();
+    main.imm(Op::JALR, ra, s2, 0);
+    main.imm(Op::ADDI, s5, s5, 1);
+    main.imm(Op::ANDI, t0, s5, 7);
+    main.branch(Op::BNE, t0, zero, loop);
+    main.op(Op::XOR, s6, s6, s7);
+    main.store(Op::SD, s6, 0, s4);
+    main.word(encode(Op::SFENCE_VMA, {.rs1 = s2}));
+    main.jal(zero, loop);
+    twins.put(into_supervisor(kOther));
+    twins.put(main);
+    for (unsigned i = 0; i < 2; ++i) {
+        Assembly function(kFrames[i]);
+        function.word(addi(i == 0 ? a0 : a1, i == 0 ? a0 : a1, 1));
+        function.branch(Op::BEQ, zero, zero, function.here() + 12);
+        function.nop();
+        function.nop();
+        function.ret();
+        twins.put(function);
+    }
+    for (int i = 0; i < 400; ++i) twins.run(static_cast<u64>(1 + i % 47));
+    CHECK(reg(twins, a0) > 100);
+    CHECK(reg(twins, a1) > 100);
+    CHECK(twins.stats().dropped == 0);  // neither frame was stored to
+    CHECK(twins.stats().units < 40);
+}
+
+TEST_CASE("jit_fence_i_after_copying_code", "[jit]") {
+    // The function is copied over from one of two places, eight bytes at a time, with a loop over the copy.
+    Twins twins;
+    Assembly main(kRam), one(kRam + 0x2'0000), two(kRam + 0x2'0040);
+    main.li(s2, kCode);
+    main.li(s3, kRam + 0x2'0000);
+    const u64 loop = main.here();
+    main.imm(Op::XORI, s3, s3, 0x40);
+    for (i32 at = 0; at < 24; at += 8) {
+        main.imm(Op::LD, t0, s3, at);
+        main.store(Op::SD, t0, at, s2);
+    }
+    main.plain(Op::FENCE_I);
+    for (int i = 0; i < 6; ++i) main.imm(Op::JALR, ra, s2, 0);
+    main.imm(Op::ADDI, s5, s5, 1);
+    main.jal(zero, loop);
+    for (Assembly* const code : {&one, &two}) {
+        const u8 counter = code == &one ? a0 : a1;
+        code->imm(Op::ADDI, t1, zero, 3);
+        code->word(addi(counter, counter, 1));
+        code->imm(Op::ADDI, t1, t1, -1);
+        code->branch(Op::BNE, t1, zero, code->here() - 8);
+        code->ret();
+    }
+    for (const Assembly& code : {main, one, two}) twins.put(code);
+    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 97));
+    CHECK(reg(twins, a0) > 500);
+    CHECK(reg(twins, a1) > 500);
+}
+
+TEST_CASE("jit_an_address_means_another_thing_in_another_mode", "[jit]") {
+    // M-mode and S-mode code lie at the same address, in different frames: mret and ecall go to and fro.
+    Twins twins;
+    constexpr u64 kVirtual = kCode;
+    const u64 frame = kRam + 0x2'0000;
+    Tables tables(twins);
+    tables.map(kVirtual, frame);
+    Assembly main = into_supervisor(kVirtual), machine(kCode), supervisor(frame);
+    machine.word(addi(a0, a0, 1));  // the handler, and what lies there for M-mode
+    machine.imm(Op::ADDI, t1, zero, 3);
+    machine.imm(Op::ADDI, t1, t1, -1);
+    machine.branch(Op::BNE, t1, zero, machine.here() - 4);
+    machine.li(t0, kVirtual);
+    machine.csrw(kMepc, t0);
+    machine.plain(Op::MRET);
+    supervisor.word(addi(a1, a1, 1));
+    supervisor.imm(Op::ADDI, t1, zero, 2);
+    supervisor.imm(Op::ADDI, t1, t1, -1);
+    supervisor.branch(Op::BNE, t1, zero, supervisor.here() - 4);
+    supervisor.plain(Op::ECALL);
+    Assembly start(kRam);
+    start.li(t0, kCode);
+    start.csrw(0x305, t0);  // mtvec
+    start.csrw(0x302, zero);
+    for (const u32 word : main.words()) start.word(word);
+    for (const Assembly& code : {start, machine, supervisor}) twins.put(code);
+    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 37));
+    CHECK(reg(twins, a0) > 100);
+    CHECK(reg(twins, a1) > 100);
+}
+
+TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
+    // A loop over the end of a page; first the second page is stored to, then it is mapped elsewhere.
+    Twins twins;
+    constexpr u64 kPage = 0x40'0000, kWindow = 0x60'0000, kSecondFrame = kRam + 0x3'0000,
+                  kThirdFrame = kRam + 0x4'0000;
+    Tables tables(twins);
+    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map(kPage, kCode);
+    tables.map(kPage + kFrameBytes, kSecondFrame);
+    const u64 leaf = tables.leaf();
+    tables.map(kWindow, leaf & ~(kFrameBytes - 1));
+    Assembly main(kOther), first(kCode + 0xff0);
+    main.li(s1, kPage + 0xff0);
+    main.li(s2, kSecondFrame);
+    main.li(s3, kPage + kFrameBytes);
+    main.li(s4, kWindow + leaf % kFrameBytes);
+    main.li(s6, Tables::entry(kSecondFrame));
+    main.li(s7, Tables::entry(kSecondFrame) ^ Tables::entry(kThirdFrame));
+    main.li(a6, addi(a1, a1, 1));
+    main.li(a7, addi(a1, a1, 1) ^ addi(a1, a1, 3));
+    const u64 loop = main.here();
+    main.imm(Op::JALR, ra, s1, 0);
+    main.imm(Op::ADDI, s5, s5, 1);
+    main.imm(Op::ANDI, t0, s5, 7);
+    main.branch(Op::BNE, t0, zero, loop);
+    main.op(Op::XOR, a6, a6, a7);
+    main.store(Op::SW, a6, 0, s2);
+    main.imm(Op::JALR, ra, s1, 0);
+    main.op(Op::XOR, s6, s6, s7);
+    main.store(Op::SD, s6, 0, s4);
+    main.word(encode(Op::SFENCE_VMA, {.rs1 = s3}));
+    main.jal(zero, loop);
+    first.imm(Op::ADDI, t1, zero, 3);
+    first.word(addi(a0, a0, 1));
+    first.word(addi(t1, t1, -1));
+    first.word(addi(a0, a0, 2));
+    twins.put(into_supervisor(kOther));
+    for (const u64 frame : {kSecondFrame, kThirdFrame}) {
+        Assembly second(frame);
+        second.word(addi(a1, a1, 1));
+        second.word(addi(frame == kSecondFrame ? a2 : a3, frame == kSecondFrame ? a2 : a3, 1));
+        second.branch(Op::BNE, t1, zero, frame - 12);
+        second.ret();
+        twins.put(second);
+    }
+    twins.put(main);
+    twins.put(first);
+    for (int i = 0; i < 600; ++i) twins.run(static_cast<u64>(1 + i % 61));
+    CHECK(reg(twins, a2) > 300);
+    CHECK(reg(twins, a3) > 300);
+    CHECK(reg(twins, a1) > reg(twins, a2) + reg(twins, a3));
+    CHECK(twins.stats().dropped > 10);
+}
