@@ -28,6 +28,8 @@ enum class Leave : u32 {
     HandedStop,
 };
 
+inline constexpr u32 kMxcsrDefault = 0x1f80;  // all exceptions masked
+
 // Operands in memory for the host's vector instructions.
 struct FloatConstants {
     alignas(16) u64 sign_s[2] = {0x8000'0000, 0};
