@@ -38,6 +38,7 @@ constexpr std::array<u8, 64> fflags_of_mxcsr() {
             static_cast<u8>(bit(i, 5) | bit(i, 4) << 1 | bit(i, 3) << 2 | bit(i, 2) << 3 | bit(i, 0) << 4);
     return flags;
 }
+inline constexpr u32 kMxcsrDefault = 0x1f80;  // all exceptions masked
 
 // Operands in memory for the host's vector instructions.
 struct FloatConstants {

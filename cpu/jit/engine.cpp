@@ -17,10 +17,6 @@ using Left = TranslatorStats::Exit;
 constexpr std::array kExitOf{Left::Link, Left::Indirect, Left::Interpret, Left::Trap,
                              Left::Stop, Left::Stop,     Left::Handed,    Left::Handed};  // by Leave
 
-// MXCSR: all exceptions masked, and the rounding control for frm 0 to 3 (nearest, towards zero, down, up).
-constexpr u32 kMxcsrDefault = 0x1f80;
-constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
-
 }  // namespace
 
 // Only these two call handlers, as their last acts: see kTailCalls.
@@ -66,7 +62,7 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     c_.left = left << kBudgetShift | kBextrControl;
     c_.page = pc & ~kPageMask;
     set_jump_tags();
-    c_.mxcsr_clear = c_.mxcsr_guest = kMxcsrDefault | kRoundingControl[s.frm % 4] << 13;
+    set_rounding(c_);
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     const auto leave = static_cast<Leave>(why);

@@ -4,6 +4,14 @@
 #include "cpu/jit/engine.hpp"
 
 namespace hartline::jit {
+namespace {
+// MXCSR: all exceptions masked, and the rounding control for frm 0 to 3 (nearest, towards zero, down, up).
+constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
+}  // namespace
+
+void set_rounding(JitContext& c) {
+    c.mxcsr_clear = c.mxcsr_guest = kMxcsrDefault | kRoundingControl[c.cpu.s.frm % 4] << 13;
+}
 
 void settle_fp(JitContext& c) {
     const u32 seen = c.mxcsr_guest & kMxcsrFlags;
@@ -65,8 +73,10 @@ Status run_handed(JitContext& c, Handed& handed) {
     c.block = block;
     c.block_pc = c.page + static_cast<u64>(static_cast<i64>(handed.offset));
     const Granted before = granted(c, handed.uses_fp);
+    const u32 frm = s.frm;
     const Exit exit = block->insns[0].handler(c, block->insns);
     c.block = nullptr;
+    if (s.frm != frm) set_rounding(c);  // units that this one leads to may count on it
     const u64 following = c.block_pc + block->bytes;
     switch (exit) {
         case Exit::Next: return Status::On;

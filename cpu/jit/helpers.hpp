@@ -17,4 +17,6 @@ Status run_handed(JitContext& c, Handed& handed);
 Status check_crossing(JitContext& c, Crossing& crossing);
 // Moves what the host's control register saw into fflags.
 void settle_fp(JitContext& c);
+// Makes the control register of translated code what frm says, without flags.
+void set_rounding(JitContext& c);
 }  // namespace hartline::jit

@@ -167,3 +167,32 @@ TEST_CASE("jit_counters_and_their_overflow_are_exact", "[jit]") {
     for (int i = 0; i < 200; ++i) twins.run(static_cast<u64>(17 + i));
     CHECK(twins.interpreted.cpu().s.x[s5] > 100);
 }
+
+TEST_CASE("jit_the_rounding_mode_reaches_units_that_are_linked", "[jit]") {
+    // frm is written in a unit without floating point, which leads on to one that divides by it.
+    Twins twins;
+    Assembly code(kRam), divide(kRam + 0x800);
+    code.li(t0, 3 << 13);
+    code.imm(Op::CSRRS, zero, t0, 0x300);  // FS
+    code.imm(Op::ADDI, t0, zero, 1);
+    code.imm(Op::ADDI, t1, zero, -3);
+    code.word(encode(Op::FCVT_D_L, {.rd = 1, .rs1 = t0, .imm = 7}));
+    code.word(encode(Op::FCVT_D_L, {.rd = 2, .rs1 = t1, .imm = 7}));
+    code.li(s1, divide.start());
+    const u64 loop = code.here();
+    code.imm(Op::ADDI, s5, s5, 1);
+    code.imm(Op::ANDI, s4, s5, 3);
+    code.csrw(2, s4);  // frm
+    code.imm(Op::JALR, ra, s1, 0);
+    code.op(Op::ADD, s6, s6, a0);
+    code.imm(Op::SLLI, s6, s6, 1);
+    code.jal(zero, loop);
+    divide.word(encode(Op::FDIV_D, {.rd = 3, .rs1 = 1, .rs2 = 2, .imm = 7}));
+    divide.word(encode(Op::FMV_X_D, {.rd = a0, .rs1 = 3}));
+    divide.ret();
+    twins.put(code);
+    twins.put(divide);
+    for (int i = 0; i < 400; ++i) twins.run(static_cast<u64>(1 + i % 71));
+    CHECK(twins.interpreted.cpu().s.x[s5] > 1'000);
+    CHECK(twins.stats().jump_inserts > 0);
+}
