@@ -66,7 +66,7 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     c_.left = left << kBudgetShift | kBextrControl;
     c_.page = pc & ~kPageMask;
     set_jump_tags();
-    c_.mxcsr_guest = kMxcsrDefault | kRoundingControl[s.frm % 4] << 13;
+    c_.mxcsr_clear = c_.mxcsr_guest = kMxcsrDefault | kRoundingControl[s.frm % 4] << 13;
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     const auto leave = static_cast<Leave>(why);

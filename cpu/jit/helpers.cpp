@@ -6,14 +6,9 @@
 namespace hartline::jit {
 
 void settle_fp(JitContext& c) {
-    constexpr u32 kFlags = 0x3f;
-    const u64 seen = c.mxcsr_guest & kFlags;
-    if (seen == 0) return;
-    c.mxcsr_guest &= ~kFlags;
-    // MXCSR: invalid, (denormal), divide by zero, overflow, underflow, inexact from bit 0 on; fflags the
-    // other way.
-    c.cpu.s.fflags |= static_cast<u32>(bit(seen, 5) | bit(seen, 4) << 1 | bit(seen, 3) << 2 |
-                                       bit(seen, 2) << 3 | bit(seen, 0) << 4);
+    const u32 seen = c.mxcsr_guest & kMxcsrFlags;
+    c.mxcsr_guest ^= seen;
+    c.cpu.s.fflags |= c.floats.fflags[seen];
 }
 
 Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes) {
