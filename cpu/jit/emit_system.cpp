@@ -38,12 +38,9 @@ void Emitter::read_x(Gp to, u8 guest) {
 bool Emitter::system(u32 index) {
     const Decoded& decoded = plan_.items[index].decoded;
     const Operands& o = decoded.operands;
-<<<<<<< HEAD
     // Stores to code are noticed as they happen, and end the unit, except between harts on threads.
     if (decoded.op == Op::FENCE_I && !parallel()) return true;
-=======
     if (accesses_fflags(plan_.items[index])) return exchange_fflags(index);
->>>>>>> 75d109a2502bf6c396d732726b428a1c368c42a6
     const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;
     const bool reads = sets && o.rs1 == 0, clears_bits = decoded.op == Op::CSRRCI;
     const u64* const plain = plain_csr(o.imm);

@@ -30,7 +30,6 @@ bool Emitter::emit(Result& result) {
     out_ = &result;
     for (std::size_t i = 0; i < plan_.items.size(); ++i) labels_.push_back(a.newLabel());
     choose_registers();
-    find_targets();
     choose_float_homes();
     fp_state_ = std::any_of(plan_.items.begin(), plan_.items.end(), [](const Item& item) {
         return is_floating_point(row(item.decoded.op).extension);
