@@ -169,6 +169,7 @@ void Emitter::jump_register(u32 index) {
 }
 
 void Emitter::terminator(const IrBlock& ir, u32 index) {
+    check_nans();
     const IrInst& last = ir.back();
     if (last.op == IrOp::Branch) return branch(ir, index);
     if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index);
@@ -220,6 +221,7 @@ void Emitter::segment_end(const Segment& segment) {
     const u32 last = segment.first + segment.count - 1;
     const Item& item = plan_.items[last];
     item_ = last;
+    check_nans();
     if (flow_of(item) == Flow::Leaves) return;
     if (flow_of(item) == Flow::Indirect && plan_.expected_return[last] == kNowhere) return;
     // Of a branch the plan may have gone on with the other way.

@@ -1,5 +1,6 @@
 // Floating point in a unit: what is lowered, where f registers are, and the host's control register.
 #include <algorithm>
+#include <utility>
 
 #include "cpu/jit/emitter.hpp"
 #include "cpu/jit/float_use.hpp"
@@ -89,7 +90,9 @@ void Emitter::choose_float_homes() {
         mention(use.reads[0], o.rs1);
         mention(use.reads[1], o.rs2);
         mention(use.reads[2], o.rs3);
-        if (is_floating_point(row(item.decoded.op).extension)) mention(use.writes, o.rd);
+        if (!is_floating_point(row(item.decoded.op).extension)) continue;
+        mention(use.writes, o.rd);
+        if (use.writes != FloatWidth::None) kept_ |= u32{1} << o.rd;
     }
     while (float_homes_used_ < kFloatHomes) {
         u8 best = 0;
@@ -100,8 +103,12 @@ void Emitter::choose_float_homes() {
         float_home_of_[best] = static_cast<u8>(++float_homes_used_);
         singles[best] = doubles[best] = 0;
     }
+    for (u8 reg = 0; reg < 32; ++reg)
+        if (float_home_of_[reg] == 0 || single_home(reg)) kept_ &= ~(u32{1} << reg);
+    unchecked_at_.assign(plan_.items.size(), 0);
     reloads_ = fp_arithmetic_ || float_homes_used_ != 0;
     if (reloads_) reload_floats_ = a.newLabel();
+    if (kept_ != 0) store_floats_ = a.newLabel();
 }
 
 // FS is looked at once a unit: nothing in it changes FS, and where it is Dirty nothing more can become so.
@@ -182,8 +189,22 @@ void Emitter::load_float_homes() {
     for (u32 home = 0; home < float_homes_used_; ++home) load_float_home(home);
 }
 
-// Called behind whatever called C++.
+// Before C++ is called, or the unit is left.
+void Emitter::store_float_homes() {
+    if (kept_ == 0) return;
+    check_nans();
+    a.call(store_floats_);
+}
+
+// What is called before and behind whatever calls C++.
 void Emitter::reload_floats() {
+    if (kept_ != 0) {
+        a.align(asmjit::AlignMode::kCode, 16);
+        a.bind(store_floats_);
+        for (u8 guest = 0; guest < 32; ++guest)
+            if (kept(guest)) a.vmovsd(float_memory(guest), *float_home(guest));
+        a.ret();
+    }
     if (!reloads_) return;
     a.align(asmjit::AlignMode::kCode, 16);
     a.bind(reload_floats_);
@@ -192,9 +213,24 @@ void Emitter::reload_floats() {
     a.ret();
 }
 
+// Labels are come to with canonical NaNs only; at those of a group's copy the state is that of the original.
+void Emitter::start_floats_of_item(u32 index) {
+    if (copying_) {
+        unchecked_ |= unchecked_at_[index];
+        boxed_ = 0;
+        return;
+    }
+    if (is_target_[index]) {
+        check_nans();
+        boxed_ = 0;
+    }
+    unchecked_at_[index] = unchecked_;
+}
+
 // Before an instruction: which of its values belong to a SetF, and are made there.
 void Emitter::start_floats(const IrBlock& ir) {
     float_values_ = 0;
+    unchecked_before_ = unchecked_;
     handed_over_ = asmjit::Label();
     const auto mark = [&](const auto& self, u32 id) -> void {
         if (id == kNoValue || ir[id].op == IrOp::Load || ir[id].op == IrOp::GetX || ir[id].op == IrOp::Imm)
@@ -219,11 +255,13 @@ const asmjit::Label& Emitter::handed_over() {
 void Emitter::end_floats(u32 index) {
     if (!handed_over_.isValid()) return;
     a.bind(behind_handed_);
+    const u32 after = std::exchange(unchecked_, unchecked_before_);
     cold(
         [this, index, behind = behind_handed_] {
             hand_over(index);
             a.jmp(behind);
         },
         handed_over_);
+    unchecked_ = after;
 }
 }  // namespace hartline::jit

@@ -16,7 +16,7 @@ struct Forms {
 };
 }  // namespace
 
-void Emitter::canonical(Xmm d, bool single) {
+void Emitter::make_canonical(Xmm d, bool single) {
     const asmjit::Label nan = a.newLabel(), back = a.newLabel();
     single ? a.vucomiss(d, d) : a.vucomisd(d, d);
     a.jp(nan);
@@ -30,6 +30,12 @@ void Emitter::canonical(Xmm d, bool single) {
             a.jmp(back);
         },
         nan);
+}
+
+// A double in its home may wait for that.
+void Emitter::check_result(Xmm d, bool single) {
+    if (single || d.id() < kFirstFloatHome) return make_canonical(d, single);
+    result_unchecked_ = true;
 }
 
 void Emitter::float_result(const IrBlock& ir, u32 id, Xmm d) {
@@ -85,7 +91,7 @@ void Emitter::float_binary(const IrBlock& ir, u32 id, Xmm d) {
     if (commutes && float_operand(first).isMem()) std::swap(first, second);
     const Xmm x = in_xmm(first, x86::xmm0);
     a.emit(forms.of(single), d, x, float_operand(second));
-    canonical(d, single);
+    check_result(d, single);
 }
 
 // Of a rounding to an integral value, the mode: what the instruction says, or the control register's.
@@ -118,11 +124,9 @@ void Emitter::float_unary(const IrBlock& ir, u32 id, Xmm d) {
         case fp::Op::RoundNxS: a.vroundss(d, x, x, rounding); break;
         default: a.vroundsd(d, x, x, rounding);
     }
-    canonical(d, inst.fp_op == fp::Op::DToS || (inst.fp_op != fp::Op::SToD && is_single(inst.fp_op)));
+    check_result(d, inst.fp_op == fp::Op::DToS || (inst.fp_op != fp::Op::SToD && is_single(inst.fp_op)));
 }
 
-// Of a NaN the host may not raise what the guest must (infinity times zero plus a quiet NaN): the operands
-// are still in memory, so the interpreter can do it.
 void Emitter::multiply_add(const IrBlock& ir, u32 id, Xmm d) {
     const IrInst& inst = ir[id];
     const bool single = is_single(inst.fp_op);
@@ -144,16 +148,40 @@ void Emitter::multiply_add(const IrBlock& ir, u32 id, Xmm d) {
         const asmjit::Operand operand = float_operand(source);
         return operand.isReg() && operand.as<Xmm>().id() == d.id();
     };
-    if (is_d(z)) {
+    const Xmm to = is_d(x) || is_d(y) ? x86::xmm0 : d;  // the factors are to stay
+    if (to.id() == d.id() && is_d(z)) {
         a.emit(variant.of_231.of(single), d, in_xmm(x, x86::xmm0), float_operand(y));
-    } else if (is_d(y)) {
-        a.emit(variant.of_213.of(single), d, in_xmm(x, x86::xmm0), float_operand(z));
     } else {
-        move_float(d, x);
-        a.emit(variant.of_213.of(single), d, in_xmm(y, x86::xmm1), float_operand(z));
+        move_float(to, x);
+        a.emit(variant.of_213.of(single), to, in_xmm(y, x86::xmm1), float_operand(z));
     }
-    single ? a.vucomiss(d, d) : a.vucomisd(d, d);
-    a.jp(handed_over());
+    check_sum(to, x, y);
+    if (to.id() != d.id()) a.vmovaps(d, to);
+}
+
+// Where the sum is a NaN, infinity times zero is invalid, which the host does not raise when the addend is a
+// quiet NaN. The product alone tells, and raises it; what else that raises is taken back.
+void Emitter::check_sum(Xmm sum, const FloatSource& x, const FloatSource& y) {
+    const bool single = x.single;
+    const asmjit::Label nan = a.newLabel(), back = a.newLabel();
+    single ? a.vucomiss(sum, sum) : a.vucomisd(sum, sum);
+    a.jp(nan);
+    a.bind(back);
+    cold(
+        [this, sum, x, y, single, back] {
+            const asmjit::Label invalid = a.newLabel();
+            const x86::Mem before = cell_of(&c_.mxcsr_guest, 4);
+            a.vstmxcsr(before);
+            const Xmm factor = in_xmm(x, x86::xmm0);
+            a.emit(single ? x86::Inst::kIdVmulss : x86::Inst::kIdVmulsd, x86::xmm0, factor, float_operand(y));
+            single ? a.vucomiss(x86::xmm0, x86::xmm0) : a.vucomisd(x86::xmm0, x86::xmm0);
+            a.jp(invalid);
+            a.vldmxcsr(before);
+            a.bind(invalid);
+            single ? a.vmovss(sum, cell_of(&c_.floats.nan_s, 4)) : a.vmovsd(sum, cell_of(&c_.floats.nan_d));
+            a.jmp(back);
+        },
+        nan);
 }
 
 // Minimum and maximum: NaNs are the interpreter's, and of equal ones, which may be zeros of different signs,
@@ -193,8 +221,10 @@ void Emitter::sign(const IrBlock& ir, u32 id, Xmm d) {
     if (opposite) giver = ir[giver].a;
     const FloatSource first = float_source(ir, both ? root.a : ir[root.a].a);
     const FloatSource second = float_source(ir, giver);
-    check_boxed(first);
-    check_boxed(second);
+    for (const FloatSource& source : {first, second}) {
+        check_boxed(source);
+        check_nan(source.guest);
+    }
     const auto constant = [&](const u64* s, const u64* wide) { return cell_of(first.single ? s : wide, 16); };
     const x86::Mem sign_bit = constant(c_.floats.sign_s, c_.floats.sign_d);
     const x86::Mem magnitude = constant(c_.floats.magnitude_s, c_.floats.magnitude_d);

@@ -1,4 +1,6 @@
 // Where f registers' values are while an instruction is emitted; loads, stores and moves of them.
+#include <algorithm>
+
 #include "cpu/jit/emitter.hpp"
 
 namespace hartline::jit {
@@ -34,9 +36,27 @@ FloatSource Emitter::float_source(const IrBlock& ir, u32 id) const {
     return source;
 }
 
+// NaNs that operations make are made canonical where their bits begin to matter.
+void Emitter::check_nan(u8 guest) {
+    if ((unchecked_ >> guest & 1) == 0) return;
+    unchecked_ &= ~(u32{1} << guest);
+    make_canonical(*float_home(guest), false);
+}
+void Emitter::check_nans() {
+    for (u8 guest = 0; guest < 32; ++guest) check_nan(guest);
+}
+
 // A single one that is not boxed counts as the canonical NaN: that is left to the interpreter.
 void Emitter::check_boxed(const FloatSource& source) {
     if (!source.single || single_home(source.guest) || (boxed_ >> source.guest & 1) != 0) return;
+    if (kept(source.guest)) {
+        check_nan(source.guest);
+        const Gp high = take_temporary();
+        a.vpextrd(high.r32(), *float_home(source.guest), 1);
+        a.cmp(high.r32(), -1);
+        a.jne(handed_over());
+        return give_back(high);
+    }
     a.cmp(high_half(float_memory(source.guest)), -1);
     a.jne(handed_over());
 }
@@ -80,18 +100,19 @@ x86::Xmm Emitter::float_target(u8 guest, bool single) const {
 void Emitter::set_float(u8 guest, bool single, Xmm from) {
     const auto home = float_home(guest);
     const u32 bit = u32{1} << guest;
+    unchecked_ &= ~bit;
     if (!single) {
         boxed_ &= ~bit;
+        if (kept(guest)) {
+            if (home->id() != from.id()) a.vmovaps(*home, from);
+            return;
+        }
         a.vmovsd(float_memory(guest), from);
-        if (single_home(guest))
-            load_float_home(float_home_of_[guest] - 1u);
-        else if (home && home->id() != from.id())
-            a.vmovaps(*home, from);
+        if (home) load_float_home(float_home_of_[guest] - 1u);
         return;
     }
-    if (home && !single_home(guest)) {
+    if (kept(guest)) {
         a.vorps(*home, from, cell_of(&c_.floats.box, 16));
-        a.vmovsd(float_memory(guest), *home);
     } else {
         if (home && home->id() != from.id()) a.vmovaps(*home, from);
         a.vmovss(float_memory(guest, 4), from);
@@ -102,6 +123,10 @@ void Emitter::set_float(u8 guest, bool single, Xmm from) {
 
 // The same from a general register.
 void Emitter::set_float_bits(u8 guest, bool single, Gp from) {
+    if (kept(guest) && !single) {
+        a.vmovq(*float_home(guest), from);
+        return set_float(guest, false, *float_home(guest));
+    }
     if (float_home(guest)) {
         single ? a.vmovd(x86::xmm0, from.r32()) : a.vmovq(x86::xmm0, from);
         return set_float(guest, single, x86::xmm0);
@@ -120,13 +145,28 @@ void Emitter::set_float_bits(u8 guest, bool single, Gp from) {
 void Emitter::floating(const IrBlock& ir, u32 id) {
     const IrInst& inst = ir[id];
     switch (inst.op) {
-        case IrOp::GetF:
-            values_[id].kind = Value::Kind::Memory;
-            values_[id].mem = float_memory(inst.reg);
-            return;
+        case IrOp::GetF: return get_f(ir, id);
         case IrOp::SetF: return set_f(ir, id);
         case IrOp::Fp: return float_to_integer(ir, id);
         default: return;  // Box, Unbox: where they are used; the guards: float_guard()
+    }
+}
+
+// As an operand of an operation it is found by float_source().
+void Emitter::get_f(const IrBlock& ir, u32 id) {
+    const bool taken_as_it_is = std::any_of(ir.begin(), ir.end(), [&](const IrInst& inst) {
+        return inst.op != IrOp::Fp && inst.op != IrOp::Unbox && (inst.a == id || inst.b == id);
+    });
+    if (!taken_as_it_is) return;
+    const u8 guest = ir[id].reg;
+    Value& v = values_[id];
+    if (kept(guest)) {
+        check_nan(guest);
+        v.kind = Value::Kind::Float;
+        v.xmm = *float_home(guest);
+    } else {
+        v.kind = Value::Kind::Memory;
+        v.mem = float_memory(guest);
     }
 }
 
@@ -142,8 +182,11 @@ void Emitter::set_f(const IrBlock& ir, u32 id) {
         case IrOp::Imm: return set_float_bits(guest, single, in_register(source));
         case IrOp::Fp: {
             const Xmm d = float_target(guest, single);
+            result_unchecked_ = false;
             float_result(ir, source, d);
-            return set_float(guest, single, d);
+            set_float(guest, single, d);
+            if (result_unchecked_) unchecked_ |= u32{1} << guest;
+            return;
         }
         default: {
             const Xmm d = float_target(guest, single);

@@ -158,6 +158,7 @@ void Emitter::end_group() {
     cold(
         [this, group, after] {
             copying_ = true;
+            unchecked_ = 0;
             for (u32 i = group->first; i <= group->last; ++i) {
                 a.bind(group->copies[i - group->first]);
                 item(i);

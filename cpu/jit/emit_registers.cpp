@@ -96,8 +96,9 @@ void Emitter::load_through() {
         if (home.through) a.mov(home.host, memory_of(home.guest));
 }
 
-// Before the unit is left, or C++ is called. Keeps the host's flags.
+// Before the unit is left, or C++ is called.
 void Emitter::give_pins_back() {
+    store_float_homes();
     for (const Home& home : homes_)
         if (home.lender != 0) a.mov(home.host, memory_of(home.lender));
 }

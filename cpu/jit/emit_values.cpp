@@ -49,6 +49,7 @@ void Emitter::move_to(Gp to, const Value& v) {
             if (to.id() != v.reg.id()) a.mov(to, v.reg);
             break;
         case Value::Kind::Memory: a.mov(to, v.mem); break;
+        case Value::Kind::Float: a.vmovq(to, v.xmm); break;
         default: failed_ = true;
     }
 }

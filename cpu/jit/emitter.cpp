@@ -30,7 +30,6 @@ bool Emitter::emit(Result& result) {
     out_ = &result;
     for (std::size_t i = 0; i < plan_.items.size(); ++i) labels_.push_back(a.newLabel());
     choose_registers();
-    find_targets();
     choose_float_homes();
     fp_state_ = std::any_of(plan_.items.begin(), plan_.items.end(), [](const Item& item) {
         return is_floating_point(row(item.decoded.op).extension);
@@ -49,6 +48,7 @@ bool Emitter::emit(Result& result) {
     reload_floats();
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
         item_ = cold_[i].item;
+        unchecked_ = cold_[i].unchecked;
         note_piece(static_cast<u16>(item_), true);
         a.bind(cold_[i].entry);
         const auto body = std::move(cold_[i].body);
@@ -81,7 +81,7 @@ void Emitter::entry() {
 }
 
 void Emitter::cold(std::function<void()> body, const asmjit::Label& entry) {
-    cold_.push_back({entry, item_, std::move(body)});
+    cold_.push_back({entry, item_, unchecked_, std::move(body)});
 }
 
 void Emitter::note_site(u32 after_offset) {
@@ -95,6 +95,7 @@ void Emitter::note_piece(u16 item, bool cold) {
 void Emitter::item(u32 index) {
     item_ = index;
     note_piece(static_cast<u16>(index), copying_);
+    start_floats_of_item(index);
     if (!copying_) a.bind(labels_[index]);
     if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
@@ -102,7 +103,6 @@ void Emitter::item(u32 index) {
     ir.clear();
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
-    if (is_target_[index] || copying_) boxed_ = 0;
     if (ir.back().op == IrOp::Call && system(index)) return;
     if (atomic(ir, index)) return;
     if (!lowerable(ir)) {

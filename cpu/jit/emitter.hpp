@@ -70,6 +70,7 @@ private:
     struct Cold {  // what is emitted behind the main path
         asmjit::Label entry;
         u32 item;
+        u32 unchecked;
         std::function<void()> body;
     };
     struct Access {  // of memory
@@ -226,6 +227,8 @@ private:
     bool exchange_fflags(u32 index);
     void load_float_homes();
     void load_float_home(u32 home);
+    void store_float_homes();
+    void start_floats_of_item(u32 index);
     void start_floats(const IrBlock& ir);
     void end_floats(u32 index);
     const asmjit::Label& handed_over();
@@ -239,11 +242,15 @@ private:
     Xmm in_xmm(const FloatSource& source, Xmm temporary);
     void move_float(Xmm to, const FloatSource& source);
     Xmm float_target(u8 guest, bool single) const;
+    bool kept(u8 guest) const { return (kept_ >> guest & 1) != 0; }
+    void check_nan(u8 guest);
+    void check_nans();
     void check_boxed(const FloatSource& source);
     void check_rounding(const IrInst& inst);
     void set_float(u8 guest, bool single, Xmm from);
     void set_float_bits(u8 guest, bool single, Gp from);
     void floating(const IrBlock& ir, u32 id);
+    void get_f(const IrBlock& ir, u32 id);
     void set_f(const IrBlock& ir, u32 id);
     bool loads_float(const IrBlock& ir, u32 id) const;
     void load_float(const IrBlock& ir, u32 id);
@@ -255,9 +262,11 @@ private:
     void float_binary(const IrBlock& ir, u32 id, Xmm d);
     void float_unary(const IrBlock& ir, u32 id, Xmm d);
     void multiply_add(const IrBlock& ir, u32 id, Xmm d);
+    void check_sum(Xmm sum, const FloatSource& x, const FloatSource& y);
     void pick(const IrBlock& ir, u32 id, Xmm d);
     void sign(const IrBlock& ir, u32 id, Xmm d);
-    void canonical(Xmm d, bool single);
+    void make_canonical(Xmm d, bool single);
+    void check_result(Xmm d, bool single);
 
     // --- emit_float_convert.cpp
     void float_to_integer(const IrBlock& ir, u32 id);
@@ -300,19 +309,25 @@ private:
     bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;
 
-    // Of floating point. An f register's home has either all of it, or, where the unit takes it for a single
-    // mostly, its unboxed value; memory has all of it, always.
+    // Of floating point. An f register's home has all of it, and memory the same unless the unit writes that
+    // register: then memory has it when C++ is called or the unit is left. Or, where the unit takes it for a
+    // single mostly, the home has its unboxed value, and memory has all of it, always.
     struct FloatHome {
         u8 guest = 32;
         bool single = false;
     };
     std::array<FloatHome, kFloatHomes> float_homes_{};
     u32 float_homes_used_ = 0;
-    std::array<u8, 32> float_home_of_{};         // index + 1
+    std::array<u8, 32> float_home_of_{};  // index + 1
+    u32 kept_ = 0;                        // f registers that are in their homes alone
+    u32 unchecked_ = 0;                   // of these, results that may be a NaN, here
+    u32 unchecked_before_ = 0;            // the instruction under way
+    std::vector<u32> unchecked_at_;       // by item
+    bool result_unchecked_ = false;
     u32 boxed_ = 0;                              // f registers that are known to be boxed, here
     u64 float_values_ = 0;                       // values that are part of a SetF
     asmjit::Label handed_over_, behind_handed_;  // of the instruction under way
-    asmjit::Label reload_floats_;
+    asmjit::Label reload_floats_, store_floats_;
     bool reloads_ = false;
 };
 }  // namespace hartline::jit
