@@ -22,9 +22,9 @@ struct HartConfig {
     EngineKind engine = EngineKind::Interpreter;
     bool svadu = true;             // may menvcfg.ADUE be set? (Svade otherwise, and while it is clear)
     Observer* observer = nullptr;  // outlives the hart
-    u32 translate_after = 50;      // entries of a block; 1: before it first runs
+    u32 translate_after = 100;     // entries of a block; 1: before it first runs
     std::size_t code_cache_bytes = std::size_t{128} << 20;  // for translations
-    TranslationListener* listener = nullptr;               // outlives the hart
+    TranslationListener* listener = nullptr;                // outlives the hart
 };
 
 // mcause of synchronous exceptions. priv, "Machine Cause (mcause) Register".

@@ -54,7 +54,8 @@ protected:
     // Executes from s.pc on, at most until s.retired is `limit`, `leave` is set or a system function was
     // called. true: the instruction at s.pc trapped (Cpu::pending) and did not retire.
     virtual bool advance() = 0;
-    // What run() does between two advances, for an engine that goes on by itself. false: it must return to run().
+    // What run() does between two advances, for an engine that goes on by itself. false: it must return to
+    // run().
     bool go_on(bool trapped);
     // A trap or an interrupt was taken at `pc`: for observers.
     virtual void trap_entered(u64 /*pc*/, Privilege /*from*/) {}

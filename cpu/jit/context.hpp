@@ -29,6 +29,16 @@ enum class Leave : u32 {
 };
 
 inline constexpr u32 kMxcsrDefault = 0x1f80;  // all exceptions masked
+inline constexpr u32 kMxcsrFlags = 0x3f;
+// MXCSR's flags are invalid, denormal, divide by zero, overflow, underflow, inexact from bit 0 on; fflags has
+// them the other way, without the second.
+constexpr std::array<u8, 64> fflags_of_mxcsr() {
+    std::array<u8, 64> flags{};
+    for (u64 i = 0; i < flags.size(); ++i)
+        flags[i] =
+            static_cast<u8>(bit(i, 5) | bit(i, 4) << 1 | bit(i, 3) << 2 | bit(i, 2) << 3 | bit(i, 0) << 4);
+    return flags;
+}
 
 // Operands in memory for the host's vector instructions.
 struct FloatConstants {
@@ -37,6 +47,7 @@ struct FloatConstants {
     u64 magnitude_s[2] = {0x7fff'ffff, 0};
     u64 magnitude_d[2] = {~u64{0} >> 1, 0};
     u64 box[2] = {~u64{0} << 32, 0};
+    std::array<u8, 64> fflags = fflags_of_mxcsr();
     u64 nan_s = fp::kCanonicalNanS, nan_d = fp::kCanonicalNanD;
 };
 
@@ -56,6 +67,7 @@ struct JitContext : Context {
     u64 code_base = 0;  // executable address of the cache's start
     // Floating point: does the host's control register hold the guest's rounding mode and new flags?
     u8 fp_live = 0;
+    u32 mxcsr_clear = 0;                  // the guest's without flags
     u32 mxcsr_guest = 0, mxcsr_host = 0;  // while they are put away; the guest's gathers flags
     FloatConstants floats;
     Engine* engine = nullptr;

@@ -85,7 +85,7 @@ void Emitter::choose_float_homes() {
     for (const Item& item : plan_.items) {
         const FloatUse& use = float_use(item.decoded.op);
         const Operands& o = item.decoded.operands;
-        fp_arithmetic_ |= use.arithmetic && !use.half;
+        fp_arithmetic_ |= (use.arithmetic && !use.half) || accesses_fflags(item);
         mention(use.reads[0], o.rs1);
         mention(use.reads[1], o.rs2);
         mention(use.reads[2], o.rs3);
@@ -127,6 +127,36 @@ void Emitter::float_guard() {
             a.jmp(on);
         },
         put_away);
+}
+
+// Reading or writing the flags and no more (compilers save and restore them around comparisons).
+bool Emitter::accesses_fflags(const Item& item) {
+    constexpr i32 kFflags = 1;
+    const Operands& o = item.decoded.operands;
+    return o.imm == kFflags && (item.decoded.op == Op::CSRRW || (item.decoded.op == Op::CSRRS && o.rs1 == 0));
+}
+
+// Some flags are in the host's control register, the others in memory.
+bool Emitter::exchange_fflags(u32 index) {
+    const Decoded& decoded = plan_.items[index].decoded;
+    const Operands& o = decoded.operands;
+    const bool writes = decoded.op == Op::CSRRW;
+    const x86::Mem fflags = cell_of(&c_.cpu.s.fflags, 4);
+    if (o.rd != 0) {
+        a.vstmxcsr(cell_of(&c_.mxcsr_guest, 4));
+        a.mov(x86::eax, cell_of(&c_.mxcsr_guest, 4));
+        a.and_(x86::eax, kMxcsrFlags);
+        a.movzx(x86::eax, x86::ptr(kContext, x86::rax, 0, displacement(c_, &c_.floats.fflags), 1));
+        a.or_(x86::eax, fflags);
+    }
+    if (writes) {
+        read_x(x86::rcx, o.rs1);
+        a.and_(x86::ecx, 0x1f);
+        a.mov(fflags, x86::ecx);
+        a.vldmxcsr(cell_of(&c_.mxcsr_clear, 4));
+    }
+    write_x(o.rd, x86::rax);
+    return true;
 }
 
 void Emitter::load_float_home(u32 home) {

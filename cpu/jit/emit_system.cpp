@@ -40,6 +40,7 @@ bool Emitter::system(u32 index) {
     const Operands& o = decoded.operands;
     // Stores to code are noticed as they happen, and end the unit, except between harts on threads.
     if (decoded.op == Op::FENCE_I && !parallel()) return true;
+    if (accesses_fflags(plan_.items[index])) return exchange_fflags(index);
     const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;
     const bool reads = sets && o.rs1 == 0, clears_bits = decoded.op == Op::CSRRCI;
     const u64* const plain = plain_csr(o.imm);

@@ -222,6 +222,8 @@ private:
     bool float_shapes(const IrBlock& ir) const;
     void choose_float_homes();
     void float_guard();
+    static bool accesses_fflags(const Item& item);
+    bool exchange_fflags(u32 index);
     void load_float_homes();
     void load_float_home(u32 home);
     void start_floats(const IrBlock& ir);

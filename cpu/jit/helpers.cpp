@@ -9,17 +9,14 @@ namespace {
 constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
 }  // namespace
 
-void set_rounding(JitContext& c) { c.mxcsr_guest = kMxcsrDefault | kRoundingControl[c.cpu.s.frm % 4] << 13; }
+void set_rounding(JitContext& c) {
+    c.mxcsr_clear = c.mxcsr_guest = kMxcsrDefault | kRoundingControl[c.cpu.s.frm % 4] << 13;
+}
 
 void settle_fp(JitContext& c) {
-    constexpr u32 kFlags = 0x3f;
-    const u64 seen = c.mxcsr_guest & kFlags;
-    if (seen == 0) return;
-    c.mxcsr_guest &= ~kFlags;
-    // MXCSR: invalid, (denormal), divide by zero, overflow, underflow, inexact from bit 0 on; fflags the
-    // other way.
-    c.cpu.s.fflags |= static_cast<u32>(bit(seen, 5) | bit(seen, 4) << 1 | bit(seen, 3) << 2 |
-                                       bit(seen, 2) << 3 | bit(seen, 0) << 4);
+    const u32 seen = c.mxcsr_guest & kMxcsrFlags;
+    c.mxcsr_guest ^= seen;
+    c.cpu.s.fflags |= c.floats.fflags[seen];
 }
 
 Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes) {

@@ -44,7 +44,7 @@ po::options_description run_options() {
     add("engine", po::value<std::string>()->value_name("WHICH"),
         "'jit' translates to host code; 'interpreter'; 'ir': slow, a second opinion (jit where the host can)");
     add("translate-after", po::value<std::string>()->value_name("N"),
-        "entries of a block until it is translated (50)");
+        "entries of a block until it is translated (100)");
     add("code-cache", po::value<std::string>()->value_name("SIZE"),
         "for translations, a hart: 1M to 1G (128M)");
     add("deterministic", po::bool_switch(),

@@ -49,7 +49,7 @@ po::options_description machine_options() {
     add("harts", text("N"), "1 to 64 (1)");
     add("pmp-entries", text("N"), "0, 16 or 64 (16)");
     add("ad-bits", text("WHO"), "who sets accessed and dirty bits: 'hardware' or 'fault'");
-    add("translate-after", text("N"), "entries of a block until the jit translates it (50)");
+    add("translate-after", text("N"), "entries of a block until the jit translates it (100)");
     add("code-cache", text("SIZE"), "for translations, a hart: 1M to 1G (128M)");
     return options;
 }

@@ -42,10 +42,10 @@ struct RunConfig {
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
-    u32 translate_after = 50;          // entries of a block, 1 to kMostBeforeTranslation
-    u64 code_cache = u64{128} << 20;    // bytes a hart, kLeastCodeCache to kMostCodeCache
-    bool deterministic = false;  // virtual time by the instruction count alone
-    std::optional<u64> seed;     // of guest entropy; default: 1 when deterministic, else the host's choice
+    u32 translate_after = 100;         // entries of a block, 1 to kMostBeforeTranslation
+    u64 code_cache = u64{128} << 20;   // bytes a hart, kLeastCodeCache to kMostCodeCache
+    bool deterministic = false;        // virtual time by the instruction count alone
+    std::optional<u64> seed;  // of guest entropy; default: 1 when deterministic, else the host's choice
     std::optional<u64> max_instructions;
     std::string input_after;  // piped input waits until the guest has written this; empty: at once
     struct SaveAt {
@@ -64,12 +64,12 @@ struct RunConfig {
     std::string signature;               // file for the memory between begin_signature and end_signature
     unsigned signature_granularity = 4;  // bytes a line: 1, 2, 4, 8 or 16
 
-    std::string commit_log;     // what every instruction did, as Spike logs it; .gz: compressed
-    std::string log_range;      // FROM:TO[,…] of addresses; empty: all
-    std::string log_privilege;  // of the letters MSU; empty: all
-    std::string log_window;     // FROM:TO of instruction numbers; empty: all
-    std::string coverage;       // file that what was exercised is added to
-    bool perf_map = false;      // names translated code for Linux' perf
+    std::string commit_log;        // what every instruction did, as Spike logs it; .gz: compressed
+    std::string log_range;         // FROM:TO[,…] of addresses; empty: all
+    std::string log_privilege;     // of the letters MSU; empty: all
+    std::string log_window;        // FROM:TO of instruction numbers; empty: all
+    std::string coverage;          // file that what was exercised is added to
+    bool perf_map = false;         // names translated code for Linux' perf
     std::string dump_translation;  // ADDRESS or FROM:TO[,…]; empty: nothing
 
     bool operator==(const RunConfig&) const = default;

@@ -24,7 +24,8 @@ struct Twins {
         for (Machine* const machine : {&interpreted, &translated})
             machine->add_hart([&](HartPort& port, unsigned number) {
                 const EngineKind engine = machine == &translated ? EngineKind::Jit : EngineKind::Interpreter;
-                auto made = make_hart(port, number, {.reset_pc = kRam, .engine = engine});
+                auto made =
+                    make_hart(port, number, {.reset_pc = kRam, .engine = engine, .translate_after = 1});
                 cpus[machine == &translated] = &dynamic_cast<HartEngine&>(*made).cpu();
                 return made;
             });
