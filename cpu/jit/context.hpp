@@ -39,16 +39,6 @@ constexpr std::array<u8, 64> fflags_of_mxcsr() {
     return flags;
 }
 inline constexpr u32 kMxcsrDefault = 0x1f80;  // all exceptions masked
-inline constexpr u32 kMxcsrFlags = 0x3f;
-// MXCSR's flags are invalid, denormal, divide by zero, overflow, underflow, inexact from bit 0 on; fflags has
-// them the other way, without the second.
-constexpr std::array<u8, 64> fflags_of_mxcsr() {
-    std::array<u8, 64> flags{};
-    for (u64 i = 0; i < flags.size(); ++i)
-        flags[i] =
-            static_cast<u8>(bit(i, 5) | bit(i, 4) << 1 | bit(i, 3) << 2 | bit(i, 2) << 3 | bit(i, 0) << 4);
-    return flags;
-}
 
 // Operands in memory for the host's vector instructions.
 struct FloatConstants {

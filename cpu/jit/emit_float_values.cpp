@@ -1,5 +1,6 @@
 // Where f registers' values are while an instruction is emitted; loads, stores and moves of them.
 #include <algorithm>
+#include <bit>
 
 #include "cpu/jit/emitter.hpp"
 
@@ -43,7 +44,35 @@ void Emitter::check_nan(u8 guest) {
     make_canonical(*float_home(guest), false);
 }
 void Emitter::check_nans() {
-    for (u8 guest = 0; guest < 32; ++guest) check_nan(guest);
+    while (std::popcount(unchecked_) > 1) {
+        const int first = std::countr_zero(unchecked_);
+        unchecked_ &= unchecked_ - 1;
+        const int second = std::countr_zero(unchecked_);
+        unchecked_ &= unchecked_ - 1;
+        make_canonical(*float_home(static_cast<u8>(first)), *float_home(static_cast<u8>(second)));
+    }
+    if (unchecked_ != 0) check_nan(static_cast<u8>(std::countr_zero(unchecked_)));
+}
+
+// One comparison finds a NaN in either.
+void Emitter::make_canonical(Xmm first, Xmm second) {
+    const asmjit::Label nan = a.newLabel(), back = a.newLabel();
+    a.vucomisd(first, second);
+    a.jp(nan);
+    a.bind(back);
+    cold(
+        [this, first, second, back] {
+            const asmjit::Label other = a.newLabel();
+            a.vucomisd(first, first);
+            a.jnp(other);
+            a.vmovsd(first, cell_of(&c_.floats.nan_d));
+            a.bind(other);
+            a.vucomisd(second, second);
+            a.jnp(back);
+            a.vmovsd(second, cell_of(&c_.floats.nan_d));
+            a.jmp(back);
+        },
+        nan);
 }
 
 // A single one that is not boxed counts as the canonical NaN: that is left to the interpreter.

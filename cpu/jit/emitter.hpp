@@ -245,6 +245,7 @@ private:
     bool kept(u8 guest) const { return (kept_ >> guest & 1) != 0; }
     void check_nan(u8 guest);
     void check_nans();
+    void make_canonical(Xmm first, Xmm second);
     void check_boxed(const FloatSource& source);
     void check_rounding(const IrInst& inst);
     void set_float(u8 guest, bool single, Xmm from);
