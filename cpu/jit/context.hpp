@@ -15,6 +15,7 @@ struct JumpEntry {
     u32 code = 0;  // far entry, in bytes from the start of the cache
 };
 inline constexpr std::size_t kJumpEntries = 4096;
+inline constexpr unsigned kBudgetShift = 16;  // of JitContext::left
 
 // Why translated code was left.
 enum class Leave : u32 {

@@ -66,7 +66,7 @@ void Emitter::leave_at_entry() {
 void Emitter::exit_to(i32 offset) {
     if (offset < 0 || offset >= (plan_.crosses ? kReach : kPage)) {
         pc_into(x86::rax, offset);
-        return indirect(x86::rax);
+        return indirect();
     }
     give_pins_back();
     const bool second = offset >= kPage;
@@ -180,7 +180,7 @@ void Emitter::indirect_at(u32 index) {
     const i32 expected = plan_.expected_return[index];
     if (expected == kNowhere) {
         charge(-static_cast<i32>(rest(index)));
-        return indirect(x86::rax);
+        return indirect();
     }
     const asmjit::Label elsewhere = a.newLabel();
     pc_into(x86::rcx, expected);
@@ -189,13 +189,13 @@ void Emitter::indirect_at(u32 index) {
     cold(
         [this, index] {
             charge(-static_cast<i32>(rest(index)));
-            indirect(x86::rax);
+            indirect();
         },
         elsewhere);
 }
 
 // To the address in rax, by the jump cache.
-void Emitter::indirect(Gp) {
+void Emitter::indirect() {
     static_assert(sizeof(JumpEntry) == 16 && kJumpEntries == 4096, "an address's bits 1 to 12, times 8");
     const auto entry = [&](const auto& field) {
         return x86::ptr(kContext, x86::rcx, 3, displacement(c_, &field), sizeof field);

@@ -190,7 +190,7 @@ private:
     void leave_for_budget(i32 undo, i32 offset);
     void leave_at_entry();
     void exit_to(i32 offset);  // budget is settled
-    void indirect(Gp target);  // budget is settled
+    void indirect();           // budget is settled
     void indirect_at(u32 index);
     void jump_register(u32 index);
     void segment_end(const Segment& segment);

@@ -10,7 +10,6 @@
 namespace hartline::jit {
 namespace {
 constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, with a sign
-constexpr u64 kPageMask = kFrameBytes - 1;
 using Enter = u32 (*)(JitContext*, u64);
 
 using Left = TranslatorStats::Exit;

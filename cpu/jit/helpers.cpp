@@ -1,6 +1,7 @@
 // The C++ side of translated code's calls.
 #include "cpu/jit/helpers.hpp"
 
+#include "cpu/csr.hpp"
 #include "cpu/jit/engine.hpp"
 
 namespace hartline::jit {
@@ -51,9 +52,8 @@ struct Granted {
     bool operator==(const Granted&) const = default;
 };
 Granted granted(const JitContext& c, bool uses_fp) {
-    constexpr u64 kFs = u64{3} << 13;
     const HartState& s = c.cpu.s;
-    const u64 fs = uses_fp ? s.mstatus & kFs : 0;
+    const u64 fs = uses_fp ? s.mstatus & mstatus::kFs : 0;
     return {fs, c.cpu.fetch_context, s.overflow_at, uses_fp ? s.frm : 0, c.jump_tag32};
 }
 
@@ -69,7 +69,7 @@ Status run_handed(JitContext& c, Handed& handed) {
     settle_fp(c);
     auto* const block = reinterpret_cast<Block*>(handed.block);
     HartState& s = c.cpu.s;
-    s.retired = c.limit_at_entry - (c.left >> 16) - handed.remaining + 1;
+    s.retired = c.limit_at_entry - (c.left >> kBudgetShift) - handed.remaining + 1;
     c.block = block;
     c.block_pc = c.page + static_cast<u64>(static_cast<i64>(handed.offset));
     const Granted before = granted(c, handed.uses_fp);

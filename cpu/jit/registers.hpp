@@ -20,7 +20,6 @@ namespace hartline::jit {
 inline constexpr auto kContext = asmjit::x86::rbp;
 inline constexpr auto kBudget = asmjit::x86::r15;
 inline constexpr i32 kBias = 128;
-inline constexpr unsigned kBudgetShift = 16;
 inline constexpr u64 kBextrControl = kFrameShift | std::countr_zero(u64{Tlb::kEntries}) << 8;
 
 struct Pin {

@@ -9,7 +9,6 @@
 
 namespace hartline::jit {
 namespace {
-constexpr u64 kPageMask = kFrameBytes - 1;
 constexpr std::size_t kRoomForUnit = 64 << 10;
 
 // Adds the time that it lived to a sum.

@@ -15,6 +15,8 @@
 
 namespace hartline::jit {
 
+inline constexpr u64 kPageMask = kFrameBytes - 1;
+
 // One guest instruction of a unit.
 struct Item {
     Decoded decoded;
