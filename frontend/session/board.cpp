@@ -18,6 +18,7 @@
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
+#include "devices/virtio/mmio.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -118,11 +119,14 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
 }
 
 void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
-    for (unsigned slot = 0; slot < config.disks.size(); ++slot)
-        attach(*machine_, virtio_place(slot),
-               virtio_block(open_disk(config.disks[slot]), "hartline-" + std::to_string(slot)));
-    const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_console(sink));
-    attach(*machine_, virtio_place(kEntropySlot), virtio_entropy(*config.seed));
+    unsigned slot = 0;
+    for (const DiskConfig& disk : config.disks) {
+        const std::string serial = "hartline-" + std::to_string(slot);
+        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
+    }
+    const Device& console =
+        attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
+    attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
 }
 
