@@ -197,6 +197,7 @@ private:
 
     // --- emit_system.cpp
     bool system(u32 index);
+    bool zero_block(u32 index);
     const u64* plain_csr(i32 number) const;
     void exchange_csr(const u64* plain, const Operands& o, bool reads);
     void mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
