@@ -21,6 +21,7 @@ public:
     Stubs make() {
         enter();
         leave_ = a.newLabel();
+        go_on_ = a.newLabel();
         way_out(Leave::Link, stubs_.leave_link, [this] { a.mov(at(c_.leave_detail), x86::eax); });
         way_out(Leave::Interpret, stubs_.leave_interpret, [this] {
             a.movsxd(x86::rax, x86::eax);
@@ -32,6 +33,7 @@ public:
             a.mov(at(c_.leave_pc), x86::rax);
         });
         leave();
+        go_on();
         for (unsigned i = 0; i < 4; ++i) {
             start(stubs_.load[i]);
             access(reinterpret_cast<u64>(load_for_code), 1u << i, false);
@@ -125,7 +127,7 @@ private:
         a.bind(out);
         a.add(x86::rsp, 8);
         if (!store) a.mov(at(c_.loaded), x86::rax);
-        leave_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
+        settle_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
     }
     void ask(u64 function) {
         spill();
@@ -138,11 +140,29 @@ private:
         a.test(x86::eax, x86::eax);
         a.ret();
     }
-    void leave_as(Leave trapped, Leave stopped, x86::Gp status) {
+    void settle_as(Leave trapped, Leave stopped, x86::Gp status) {
         a.cmp(status, static_cast<u32>(Status::Trap));
-        a.mov(x86::eax, static_cast<u32>(trapped));
+        a.mov(x86::esi, static_cast<u32>(trapped));
         a.mov(x86::ecx, static_cast<u32>(stopped));
-        a.cmovne(x86::eax, x86::ecx);
+        a.cmovne(x86::esi, x86::ecx);
+        a.jmp(go_on_);
+    }
+    // Behind an instruction that trapped, or after which something must be looked at (esi): goes on where
+    // that leads, by the jump cache, if it knows the place.
+    void go_on() {
+        a.bind(go_on_);
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        call(reinterpret_cast<u64>(settle_and_go_on));
+        a.mov(x86::rcx, x86::rax);
+        fill();
+        a.mov(kBudget, at(c_.left));
+        a.mov(x86::rax, at(c_.leave_pc));
+        a.test(x86::rcx, x86::rcx);
+        const Label stay = a.newLabel();
+        a.jz(stay);
+        a.jmp(x86::rcx);
+        a.bind(stay);
+        a.mov(x86::eax, static_cast<u32>(Leave::Settled));
         a.jmp(leave_);
     }
     void handed() {
@@ -159,7 +179,7 @@ private:
         a.ret();
         a.bind(out);
         a.add(x86::rsp, 8);
-        leave_as(Leave::HandedTrap, Leave::HandedStop, x86::eax);
+        settle_as(Leave::HandedTrap, Leave::HandedStop, x86::eax);
     }
     void finish() {
         code_.flatten();
@@ -176,7 +196,7 @@ private:
     CodeHolder code_;
     x86::Assembler a;
     Stubs stubs_;
-    Label leave_;
+    Label leave_, go_on_;
 };
 }  // namespace
 
