@@ -34,8 +34,10 @@ public:
         leave();
         for (unsigned i = 0; i < 4; ++i) {
             start(stubs_.load[i]);
+            probe(1u << i, false);
             access(reinterpret_cast<u64>(load_for_code), 1u << i, false);
             start(stubs_.store[i]);
+            probe(1u << i, true);
             access(reinterpret_cast<u64>(store_for_code), 1u << i, true);
         }
         start(stubs_.handed);
@@ -103,6 +105,32 @@ private:
         a.add(x86::rsp, 8);
         for (const auto& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbx, x86::rbp}) a.pop(reg);
         a.ret();
+    }
+    // Of a group that spans two pages, each access comes here, and most lie in a page that the TLB has. No
+    // group is under way, so its register is free.
+    void probe(u32 bytes, bool store) {
+        const Access kind = store ? Access::Store : Access::Load;
+        const x86::Gp index = x86::rdx, page = kGroup;
+        const Label miss = a.newLabel();
+        a.bextr(index.r32(), x86::eax, kBudget.r32());
+        a.lea(page, x86::ptr(x86::rax, static_cast<i32>(bytes) - 1));
+        a.and_(page, -static_cast<i32>(kFrameBytes));
+        a.or_(page, at(c_.cpu.data_context));
+        a.cmp(page, x86::ptr(kContext, index, 3, displacement(c_, c_.cpu.tlb.tags(kind)), 8));
+        a.jne(miss);
+        a.mov(index, x86::ptr(kContext, index, 3, displacement(c_, c_.cpu.tlb.addends(kind)), 8));
+        const x86::Mem to = x86::ptr(x86::rax, index, 0, 0, bytes);
+        const std::array<x86::Gp, 4> values{x86::cl, x86::cx, x86::ecx, x86::rcx};
+        if (store)
+            a.mov(to, values[static_cast<u32>(std::countr_zero(bytes))]);
+        else if (bytes < 4)
+            a.movzx(x86::eax, to);
+        else if (bytes == 4)
+            a.mov(x86::eax, to);
+        else
+            a.mov(x86::rax, to);
+        a.ret();
+        a.bind(miss);
     }
     // Which instruction it is follows from the return address, for whoever asks.
     void access(u64 function, u32 bytes, bool store) {
