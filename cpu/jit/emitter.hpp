@@ -165,6 +165,7 @@ private:
     using Symbols = std::array<Symbol, 32>;
     void forget_symbols();
     void follow_symbols(const Item& item, Symbols& symbols);
+    std::optional<Group> group_from(u32 index, Symbols symbols, u32 end);
     void end_group();
     bool in_group() const;
     x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
