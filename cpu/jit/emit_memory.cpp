@@ -68,7 +68,7 @@ void Emitter::address_into_rax(const Access& access) {
 
 // Behind a call: what it lost is loaded again. rax stays.
 void Emitter::after_slow() {
-    load_through();
+    load_lent();
     if (reloads_) a.call(reload_floats_);
 }
 
@@ -180,6 +180,7 @@ void Emitter::store(const IrBlock& ir, u32 id) {
 }
 
 void Emitter::call_store(const Access& access, const Value& v) {
+    extend_homes();
     address_into_rax(access);
     move_to(x86::rcx, v);
     give_pins_back();
