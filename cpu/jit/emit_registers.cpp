@@ -43,9 +43,8 @@ void Emitter::choose_registers() {
     fill_homes();
     for (std::size_t i = 0; i < homes_.size(); ++i) home_of_[homes_[i].guest] = static_cast<u8>(i + 1);
     for (Home& home : homes_)
-        home.written = std::any_of(plan_.items.begin(), plan_.items.end(), [&](const Item& item) {
-            return item.decoded.operands.rd == home.guest;
-        });
+        home.written = std::any_of(plan_.items.begin(), plan_.items.end(),
+                                   [&](const Item& item) { return item.decoded.operands.rd == home.guest; });
 }
 
 void Emitter::fill_homes() {

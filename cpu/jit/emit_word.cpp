@@ -145,42 +145,42 @@ void Emitter::note_written(u8 guest, bool is_word) {
     unextended_ &= ~bit_of(guest);
 }
 
-// An instruction that makes a word of lower halves: one operation on registers and constants. Those that keep
-// words being words are taken where that saves an extension. false: it is not one.
+// Can lower halves alone make what becomes of `set`? Where words just stay words, does that save an
+// extension?
+bool Emitter::makes_word(const IrBlock& ir, const IrInst& set, bool extends) const {
+    const IrInst& inst = extends ? ir[ir[set.a].a] : ir[set.a];
+    if (inst.a == kNoValue || inst.b == kNoValue || inst.c != kNoValue || !is_leaf(ir[inst.b])) return false;
+    const bool moves = inst.op == IrOp::Add && !extends && is_zero(ir[inst.a]);
+    if (ir[moves ? inst.b : inst.a].op != IrOp::GetX) return false;
+    const auto waits = [&](const IrInst& leaf) {
+        return leaf.op == IrOp::GetX && (unextended_ & bit_of(leaf.reg)) != 0;
+    };
+    switch (inst.op) {
+        case IrOp::Sub:
+        case IrOp::Mul: return extends && ir[inst.b].op == IrOp::GetX;
+        case IrOp::ShlW:
+        case IrOp::ShrW:
+        case IrOp::SarW: return true;
+        case IrOp::Add:
+            if (extends) return true;
+            [[fallthrough]];
+        case IrOp::And:
+        case IrOp::Or:
+        case IrOp::Xor:
+            return home(set.reg) && is_word(ir, set.a) && (waits(ir[inst.a]) || waits(ir[inst.b]));
+        default: return false;
+    }
+}
+
+// One operation on registers and constants that makes a word. false: it is no such instruction.
 bool Emitter::word(const IrBlock& ir) {
     constexpr std::size_t kPlain = 6;  // Begin, two operands, the operation, SetX, End
     if (ir.size() < kPlain || ir.back().op != IrOp::End || ir[ir.size() - 2].op != IrOp::SetX) return false;
     const IrInst& set = ir[ir.size() - 2];
     const bool extends = ir[set.a].op == IrOp::Sext && ir[set.a].width == 32;
-    if (ir.size() != kPlain + (extends ? 1 : 0)) return false;
+    if (ir.size() != kPlain + (extends ? 1 : 0) || !makes_word(ir, set, extends)) return false;
     const IrInst& inst = extends ? ir[ir[set.a].a] : ir[set.a];
-    if (inst.a == kNoValue || inst.b == kNoValue || inst.c != kNoValue || ir[inst.a].op != IrOp::GetX ||
-        !is_leaf(ir[inst.b])) {
-        if (extends || inst.op != IrOp::Add || !is_zero(ir[inst.a]) || ir[inst.b].op != IrOp::GetX)
-            return false;  // but for a move
-    }
     const auto to = home(set.reg);
-    const auto waits = [&](u32 id) {
-        return ir[id].op == IrOp::GetX && (unextended_ & bit_of(ir[id].reg)) != 0;
-    };
-    switch (inst.op) {
-        case IrOp::Sub:
-        case IrOp::Mul:
-            if (!extends || ir[inst.b].op != IrOp::GetX) return false;
-            break;
-        case IrOp::ShlW:
-        case IrOp::ShrW:
-        case IrOp::SarW: break;
-        case IrOp::Add:
-            if (extends) break;
-            [[fallthrough]];
-        case IrOp::And:
-        case IrOp::Or:
-        case IrOp::Xor:
-            if (!to || !is_word(ir, set.a) || !(waits(inst.a) || waits(inst.b))) return false;
-            break;
-        default: return false;
-    }
     const Gp d = to ? *to : x86::rax;
     word_into(d.r32(), inst.op, low_half(ir[inst.a]), low_half(ir[inst.b]));
     note_written(set.reg, true);

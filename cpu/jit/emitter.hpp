@@ -1,9 +1,9 @@
 // Host code for one unit: guest instructions are lifted to IR one by one, and each IR operation is put into
 // x86-64.
 //
-// Between guest instructions all state is where the plan says: pinned registers in host registers, everything
-// else in memory (and copies of it in flexible registers). What may fault does so before its instruction
-// changed anything.
+// Between guest instructions all state is where the plan says: registers with a home in host registers (some
+// in their lower half only: emit_word.cpp), everything else in memory. What may fault does so before its
+// instruction changed anything.
 #pragma once
 #include <asmjit/x86.h>
 
@@ -149,6 +149,7 @@ private:
     void extend_homes();
     bool is_word(const IrBlock& ir, u32 id) const;
     void note_written(u8 guest, bool is_word);
+    bool makes_word(const IrBlock& ir, const IrInst& set, bool extends) const;
     bool word(const IrBlock& ir);
     asmjit::Operand low_half(const IrInst& leaf) const;
     void word_into(Gp d, IrOp op, asmjit::Operand x, asmjit::Operand y);
