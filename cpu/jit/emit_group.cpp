@@ -173,11 +173,12 @@ void Emitter::end_group() {
     cold(
         [this, group, after] {
             copying_ = true;
-            unchecked_ = 0;
+            unchecked_ = unextended_ = 0;
             for (u32 i = group->first; i <= group->last; ++i) {
                 a.bind(group->copies[i - group->first]);
                 item(i);
             }
+            extend_homes();
             a.bind(group->copies.back());
             copying_ = false;
             a.jmp(after);

@@ -1,9 +1,9 @@
 // Host code for one unit: guest instructions are lifted to IR one by one, and each IR operation is put into
 // x86-64.
 //
-// Between guest instructions all state is where the plan says: pinned registers in host registers, everything
-// else in memory (and copies of it in flexible registers). What may fault does so before its instruction
-// changed anything.
+// Between guest instructions all state is where the plan says: registers with a home in host registers (some
+// in their lower half only: emit_word.cpp), everything else in memory. What may fault does so before its
+// instruction changed anything.
 #pragma once
 #include <asmjit/x86.h>
 
@@ -70,7 +70,7 @@ private:
     struct Cold {  // what is emitted behind the main path
         asmjit::Label entry;
         u32 item;
-        u32 unchecked;
+        u32 unchecked, unextended;
         std::function<void()> body;
     };
     struct Access {  // of memory
@@ -103,9 +103,8 @@ private:
     void choose_registers();
     void fill_homes();
     std::optional<Gp> home(u8 guest) const;
-    bool written_through(Gp host) const;
     void borrow_pins();
-    void load_through();
+    void load_lent();
     void give_pins_back();
 
     // --- emit_values.cpp
@@ -141,6 +140,19 @@ private:
     void select(const IrInst& inst, Gp d);
     void unary(const IrInst& inst, Gp d);
     void extend(const IrInst& inst, Gp d);
+
+    // --- emit_word.cpp
+    void start_words_of_item(u32 index);
+    void extend_sources(const IrBlock& ir);
+    bool low_half_does(const IrBlock& ir, const IrInst& user, u32 id) const;
+    void extend_home(u8 guest);
+    void extend_homes();
+    bool is_word(const IrBlock& ir, u32 id) const;
+    void note_written(u8 guest, bool is_word);
+    bool makes_word(const IrBlock& ir, const IrInst& set, bool extends) const;
+    bool word(const IrBlock& ir);
+    asmjit::Operand low_half(const IrInst& leaf) const;
+    void word_into(Gp d, IrOp op, asmjit::Operand x, asmjit::Operand y);
 
     // --- emit_memory.cpp
     Access access_of(const IrBlock& ir, u32 address, unsigned bytes);
@@ -295,7 +307,8 @@ private:
     struct Home {
         u8 guest;
         Gp host;
-        bool through;  // what is written goes to memory as well
+        bool lent;     // by a pinned register, or flexible: between units the value is in memory
+        bool written;  // by the unit
         u8 lender;     // the pinned guest register that is in memory meanwhile; 0: none
     };
     std::vector<Home> homes_;
@@ -311,6 +324,14 @@ private:
     std::optional<Group> group_;
     bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;
+
+    // Of 32-bit results: guest registers, as bits.
+    u32 words_ = 0;       // whose value is a sign-extended word, here
+    u32 unextended_ = 0;  // of these, what has only the lower half of it in its home
+    struct WordsAt {
+        u32 words = 0, unextended = 0;
+    };
+    std::vector<WordsAt> words_at_;  // by item
 
     // Of floating point. An f register's home has all of it, and memory the same unless the unit writes that
     // register: then memory has it when C++ is called or the unit is left. Or, where the unit takes it for a
