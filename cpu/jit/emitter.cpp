@@ -49,6 +49,7 @@ bool Emitter::emit(Result& result) {
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
         item_ = cold_[i].item;
         unchecked_ = cold_[i].unchecked;
+        implied_.fill(0);  // that was the main path's
         note_piece(static_cast<u16>(item_), true);
         a.bind(cold_[i].entry);
         const auto body = std::move(cold_[i].body);
