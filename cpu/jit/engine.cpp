@@ -2,6 +2,7 @@
 #include "cpu/jit/engine.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "cpu/jit/emitter.hpp"
 #include "cpu/jit/helpers.hpp"
@@ -64,6 +65,8 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     set_rounding(c_);
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
+    if (c_.failure) [[unlikely]]
+        std::rethrow_exception(std::exchange(c_.failure, nullptr));
     const auto leave = static_cast<Leave>(why);
     ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
     if (leave != Leave::Trap && leave != Leave::Stop && leave != Leave::StopLoaded) c_.site = 0;
