@@ -71,6 +71,8 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     c_.site = 0;
+    if (c_.failure) [[unlikely]]
+        std::rethrow_exception(std::exchange(c_.failure, nullptr));
     const auto leave = static_cast<Leave>(why);
     if (leave != Leave::Settled) ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
     return leave;
