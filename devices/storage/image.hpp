@@ -21,8 +21,11 @@ public:
     struct Extent {
         u64 bytes = 0;  // at least 1
         Kind kind = Kind::Data;
+        bool stored =
+            true;  // the image says what is there; else it reads as zeroes for lack of a backing image
         bool compressed = false;
-        std::optional<u64> host_offset;  // of plain data in the image's file
+        std::optional<u64>
+            host_offset{};  // in the image's file, where a cluster is allocated and not compressed
     };
     virtual ImageFormat format() const = 0;
     virtual HostFile& file() = 0;

@@ -71,7 +71,7 @@ std::optional<DiskImage::Extent> RawImage::extent(u64 offset) {
     const HostFile::Extent there = file_->extent(offset);
     const u64 rest = bytes_ - std::min<u64>(offset, bytes_);
     const u64 bytes = std::max<u64>(std::min(there.bytes, rest), 1);
-    return Extent{bytes, there.data ? Kind::Data : Kind::Zero, false, offset};
+    return Extent{bytes, there.data ? Kind::Data : Kind::Zero, true, false, offset};
 }
 
 bool RawImage::resize(u64 bytes) {

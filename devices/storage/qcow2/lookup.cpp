@@ -74,7 +74,7 @@ std::optional<Image::Run> Image::piece_at(const Table* table, u64 offset) {
     while (past < header_.subclusters() && kind(past) == kind(first)) ++past;
     run.kind = kind(first);
     run.bytes = past * sub - in_cluster;
-    run.host = found->host + in_cluster;
+    run.host = found->host == 0 ? 0 : found->host + in_cluster;
     run.in_place = run.kind == Kind::Data && found->copied;
     return run;
 }
@@ -90,7 +90,7 @@ std::optional<Image::Run> Image::run_at(const Table* table, u64 offset, u64 most
     while (run && !run->compressed && run->bytes < most) {
         const auto next = piece_at(table, offset + run->bytes);
         if (!next || next->compressed || next->kind != run->kind || next->in_place != run->in_place) break;
-        if (run->kind == Kind::Data && next->host != run->host + run->bytes) break;
+        if ((run->host == 0 ? 0 : run->host + run->bytes) != next->host) break;
         run->bytes += next->bytes;
     }
     if (run) run->bytes = std::min(run->bytes, most);
@@ -112,8 +112,8 @@ std::optional<DiskImage::Extent> Image::extent(u64 offset) {
     const bool good = with_table(offset, [&](const Table* table) {
         const auto run = run_at(table, offset, header_.size - offset);
         if (!run) return false;
-        found = {run->bytes, run->kind, run->compressed.has_value(), std::nullopt};
-        if (run->kind == Kind::Data && !run->compressed) found->host_offset = run->host;
+        found = {run->bytes, run->kind, run->kind != Kind::Backing, run->compressed.has_value()};
+        if (run->host != 0 && run->kind != Kind::Backing) found->host_offset = run->host;
         if (run->kind == Kind::Backing && backing_ == nullptr) found->kind = Kind::Zero;
         return true;
     });
