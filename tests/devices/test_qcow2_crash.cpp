@@ -76,9 +76,7 @@ std::unique_ptr<DiskImage> base_disk(const std::vector<u64>& base) {
         bool zero(u64, u64) override { return false; }
         ImageFormat format() const override { return ImageFormat::Raw; }
         HostFile& file() override { return unused; }
-        std::optional<Extent> extent(u64) override {
-            return Extent{data.size(), Kind::Data, false, std::nullopt};
-        }
+        std::optional<Extent> extent(u64) override { return Extent{data.size()}; }
         bool resize(u64) override { return false; }
     };
     auto disk = std::make_unique<Base>();
