@@ -1,6 +1,8 @@
 // What translated code works on: a hart as the interpreter knows it, and the translator's own cells beside
 // it.
 #pragma once
+#include <exception>
+
 #include "cpu/fp/fp.hpp"
 #include "cpu/interpreter/context.hpp"
 
@@ -27,6 +29,7 @@ enum class Leave : u32 {
     StopLoaded,  // the same, but its value (`loaded`) has not reached its register
     HandedTrap,  // the same two of an instruction that was handed to the interpreter, with `handed`
     HandedStop,
+    Settled,  // all is done: run() is to be returned to
 };
 
 inline constexpr u32 kMxcsrFlags = 0x3f;
@@ -71,6 +74,7 @@ struct JitContext : Context {
     u32 mxcsr_clear = 0;                  // the guest's without flags
     u32 mxcsr_guest = 0, mxcsr_host = 0;  // while they are put away; the guest's gathers flags
     FloatConstants floats;
+    std::exception_ptr failure;  // of the host, in what translated code called
     Engine* engine = nullptr;
     TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;

@@ -14,6 +14,10 @@ bool host_supported() {
 
 std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& config) {
     if (!host_supported()) return nullptr;
-    return std::make_unique<Engine>(port, number, config);
+    try {
+        return std::make_unique<Engine>(port, number, config);
+    } catch (const std::bad_alloc&) {
+        throw NoMemoryForCode();
+    }
 }
 }  // namespace hartline::jit
