@@ -189,7 +189,8 @@ TEST_CASE("disk_options_are_read_and_written_again", "[frontend]") {
     CHECK(parse_disk(disk_text(disk)) == disk);
     for (const char* name : {"x.img", "x,ro", "x,format=raw", "x,backing=any,format=qcow2,rw", "a,b,"}) {
         CHECK(parse_disk(disk_text({name})) == DiskConfig{name});
-        CHECK(parse_disk(disk_text({name, true, ImageFormat::Raw})) == DiskConfig{name, true, ImageFormat::Raw});
+        CHECK(parse_disk(disk_text({name, true, ImageFormat::Raw})) ==
+              DiskConfig{name, true, ImageFormat::Raw});
     }
     CHECK(says(complaint_of([] { (void)parse_disk("x,format=vdi"); }), "choose raw or qcow2"));
     CHECK(says(complaint_of([] { (void)parse_disk("x,backing=some"); }), "beneath, any or none"));
