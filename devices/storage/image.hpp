@@ -51,11 +51,11 @@ struct ImageOptions {
     // Not given: by the name, and the content must agree. A file named .qcow2 is qcow2 and must begin as one;
     // every other is raw and must not begin as qcow2: then the user has to say what it is. So what a guest
     // writes never decides (CVE-2008-2004).
-    std::optional<ImageFormat> format;
+    std::optional<ImageFormat> format{};
     BackingNames backing_names = BackingNames::Beneath;
     // For images that do not declare their backing file's format, which is never guessed: refused without
     // this.
-    std::optional<ImageFormat> undeclared_backing;
+    std::optional<ImageFormat> undeclared_backing{};
     bool writable_backing = false;  // of the first backing image
 };
 

@@ -29,7 +29,8 @@ struct SubVerb {
 };
 constexpr SubVerb kSubVerbs[] = {
     {"create", "FILE [SIZE]", "make an empty image (of its backing file's size if none is given)", 1, 2,
-     "format backing backing-format cluster-size version refcount-bits compression extended-l2 lazy-refcounts force "},
+     "format backing backing-format cluster-size version refcount-bits compression extended-l2 "
+     "lazy-refcounts force "},
     {"info", "FILE", "what an image is: format, sizes, backing file, snapshots", 1, 1, "format json "},
     {"check", "FILE", "does a qcow2 image agree with itself? exit code 0: yes, 3: leaked space only, 2: no",
      1, 1, "format repair json "},
@@ -307,8 +308,8 @@ std::string image_help() {
     out << "hartline image: disk images, raw and qcow2 (versions 2 and 3)\n\n";
     for (const SubVerb& verb : kSubVerbs)
         out << "  hartline image " << verb.name << " " << verb.arguments << "\n      " << verb.about << '\n';
-    out << "\nA file named .qcow2 is qcow2, every other is raw, unless an option says so: what a guest wrote into\n"
-           "a disk never decides.\n\n"
+    out << "\nA file named .qcow2 is qcow2, every other is raw, unless an option says so: what a guest\n"
+           "wrote into a disk never decides.\n\n"
            "  hartline image create disk.qcow2 8G\n"
            "  hartline image create overlay.qcow2 --backing base.qcow2\n"
            "  hartline image convert disk.img disk.qcow2 --compress\n\n"

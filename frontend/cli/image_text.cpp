@@ -127,9 +127,10 @@ std::string check_json(const Checked& checked, const std::string& path) {
               {"check-errors", now.errors},
               {"image-end-offset", now.image_end},
               {"total-clusters", now.total_clusters},
-              {"allocated-clusters", now.allocated_clusters},
-              {"fragmented-clusters", now.fragmented_clusters},
-              {"compressed-clusters", now.compressed_clusters}};
+              {"allocated-clusters", now.allocated_clusters}};
+    // As qemu-img, not where they are zero.
+    if (now.fragmented_clusters != 0) json["fragmented-clusters"] = now.fragmented_clusters;
+    if (now.compressed_clusters != 0) json["compressed-clusters"] = now.compressed_clusters;
     if (now.leaks != 0) json["leaks"] = now.leaks;
     if (now.corruptions != 0) json["corruptions"] = now.corruptions;
     if (checked.after && checked.before.leaks > now.leaks)

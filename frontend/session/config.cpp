@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "cpu/jit/make.hpp"
@@ -115,7 +116,8 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
         disk.read_only = option == "ro";
     } else if (key == "format") {
         disk.format = image_format(value);
-        if (!disk.format) throw InputError("--disk", "'" + value + "' is no format", "choose raw or qcow2");
+        if (!disk.format && value != "auto")
+            throw InputError("--disk", "'" + value + "' is no format", "choose raw or qcow2");
     } else if (key == "backing") {
         const auto* found =
             std::ranges::find(kBackingNames, value, &std::pair<std::string_view, BackingNames>::first);
@@ -131,17 +133,15 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
 
 DiskConfig parse_disk(const std::string& text) {
     DiskConfig disk{text};
-    // From the end, so that names may have commas; then from the front, so that the last of a kind holds.
-    std::vector<std::string> options;
+    // From the end, and each kind once, so that names may have commas and look like options.
+    std::set<std::string> kinds;
     for (std::size_t comma; (comma = disk.path.rfind(',')) != std::string::npos;) {
         const std::string option = disk.path.substr(comma + 1);
-        if (!set_disk_option(disk, option)) break;
-        options.push_back(option);
+        const std::string kind =
+            option == "ro" || option == "rw" ? "mode" : option.substr(0, option.find('='));
+        if (kinds.contains(kind) || !set_disk_option(disk, option)) break;
+        kinds.insert(kind);
         disk.path.resize(comma);
-    }
-    while (!options.empty()) {
-        set_disk_option(disk, options.back());
-        options.pop_back();
     }
     if (disk.path.empty())
         throw InputError("--disk", "'" + text + "' names no file",
@@ -150,10 +150,12 @@ DiskConfig parse_disk(const std::string& text) {
 }
 
 std::string disk_text(const DiskConfig& disk) {
+    const bool all =
+        disk.path.find(',') != std::string::npos;  // else a part of the name might be read as one
     std::string text = disk.path + (disk.read_only ? ",ro" : ",rw");
-    if (disk.format) text += ",format=" + std::string(name(*disk.format));
+    if (disk.format || all) text += ",format=" + (disk.format ? std::string(name(*disk.format)) : "auto");
     for (const auto& [word, backing] : kBackingNames)
-        if (backing == disk.backing && backing != BackingNames::Beneath)
+        if (backing == disk.backing && (backing != BackingNames::Beneath || all))
             text += ",backing=" + std::string(word);
     return text;
 }

@@ -1,6 +1,5 @@
 // Opening of disk images: hostile headers, names and formats are refused; locks; several threads.
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 
 #include <cstring>
@@ -277,34 +276,28 @@ namespace {
 class Holder {
 public:
     Holder(const std::string& path, bool read_only) {
-        REQUIRE(::pipe2(pipe_, O_CLOEXEC) == 0);
+        REQUIRE(::pipe2(in_, O_CLOEXEC) == 0);
+        REQUIRE(::pipe2(out_, O_CLOEXEC) == 0);
         pid_ = ::fork();
         if (pid_ == 0) {
-            ::dup2(pipe_[0], 0);
-            const int null = ::open("/dev/null", O_WRONLY);
-            ::dup2(null, 1);
+            ::dup2(in_[0], 0);
+            ::dup2(out_[1], 1);
             ::execlp("qemu-io", "qemu-io", "-f", "qcow2", path.c_str(), read_only ? "-r" : nullptr, nullptr);
             ::_exit(127);
         }
+        ::close(out_[1]);
+        char prompt = 0;  // comes when the image is open
+        CHECK(::read(out_[0], &prompt, 1) == 1);
     }
     ~Holder() {
-        ::close(pipe_[0]);
-        ::close(pipe_[1]);
+        for (const int end : {in_[0], in_[1], out_[0]}) ::close(end);
         ::waitpid(pid_, nullptr, 0);
     }
 
 private:
-    int pipe_[2];
+    int in_[2], out_[2];
     pid_t pid_;
 };
-
-// Waits until what another process does shows.
-template <class Condition>
-bool soon(Condition condition) {
-    for (unsigned i = 0; i < 300; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50)))
-        if (condition()) return true;
-    return false;
-}
 }  // namespace
 
 TEST_CASE("QEMU and we respect each other's locks", "[storage]") {
@@ -327,11 +320,11 @@ TEST_CASE("QEMU and we respect each other's locks", "[storage]") {
     CHECK(shell(write));
     {
         const Holder writer(path, false);
-        CHECK(soon([&] { return says(refusal(path, {.read_only = true}), "in use"); }));
+        CHECK(says(refusal(path, {.read_only = true}), "in use"));
         CHECK(says(refusal(path), "in use"));
     }
     const Holder reader(path, true);
-    CHECK(soon([&] { return says(refusal(path), "in use"); }));
+    CHECK(says(refusal(path), "in use"));
     CHECK(refusal(path, {.read_only = true}).empty());
 }
 

@@ -152,7 +152,7 @@ std::optional<Rebuilt> lay_out(const Header& header, const References& used, u64
         before = made.blocks.size() + made.table_clusters;
         for (u64 at = first / a_block; at <= (first + before - 1) / a_block; ++at) needed.push_back(at);
         std::ranges::sort(needed);
-        needed.erase(std::ranges::unique(needed).begin(), needed.end());
+        needed.erase(std::unique(needed.begin(), needed.end()), needed.end());
         made.blocks = needed;
         made.table_clusters = ((needed.back() + 1) * 8 + cluster - 1) / cluster;
     }
