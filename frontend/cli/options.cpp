@@ -28,9 +28,11 @@ po::options_description machine_options() {
         "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
-    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro]")->composing(),
+    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,…]")->composing(),
         "disk image, /dev/vda and on; up to 6. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
-        "Its backing files lie in its folder or below, or ,backing=any");
+        "Its backing files lie in its folder or below, or ,backing=any. ,ro: read-only. ,overlay: the file stays as it "
+        "is, changes are gone at the end; ,overlay=NAME.qcow2: they are kept there, until 'hartline image commit' "
+        "merges them. ,serial=TEXT for /dev/disk/by-id. ,discard=off: what the guest frees stays allocated");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");

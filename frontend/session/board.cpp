@@ -14,12 +14,12 @@
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
-#include "devices/storage/image.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -66,18 +66,6 @@ HartConfig hart_config(const RunConfig& config) {
     return hart;
 }
 
-std::unique_ptr<BlockBackend> open_disk(const DiskConfig& disk) {
-    try {
-        ImageOptions options;
-        options.read_only = disk.read_only;
-        options.format = disk.format;
-        options.backing_names = disk.backing;
-        return open_image(disk.path, options);
-    } catch (const std::runtime_error& error) {
-        throw InputError(error.what());
-    }
-}
-
 Device& attach(Machine& machine, const BoardPlace& place, const DeviceFactory& make) {
     return machine.attach(place.base, place.irq, make);
 }
@@ -95,7 +83,7 @@ Board::Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers)
     RunConfig seeded = config;
     seeded.seed = seed_of(config);
     add_harts(seeded, watchers);
-    add_devices(seeded, sink);
+    add_devices(seeded, sink, watchers);
     write_tree(seeded);
     summary_ = machine_summary(*machine_, "pmp " + std::to_string(config.pmp_entries) + ", a/d bits by " +
                                               (config.hardware_ad ? "hardware" : "fault"));
@@ -116,7 +104,7 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     }
 }
 
-void Board::add_devices(const RunConfig& config, ByteSink& sink) {
+void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
     Machine& machine = *machine_;
     attach(machine, place_of("rom"), rom(reset_vector(boot_.hand_over()), kRomBytes));
     attach(machine, place_of("finisher"), finisher());
@@ -125,16 +113,29 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
+    add_disks(config, watchers);
     add_virtio(config, sink);
     add_htif(sink);
 }
 
-void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
+void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
+    const auto pool = watchers.pool ? watchers.pool : std::make_shared<IoPool>();
     unsigned slot = 0;
     for (const DiskConfig& disk : config.disks) {
-        const std::string serial = "hartline-" + std::to_string(slot);
-        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
+        BlockOptions options;
+        options.serial = disk.serial.empty() ? "hartline-" + std::to_string(slot) : disk.serial;
+        options.discard = disk.discard;
+        options.pool = pool;
+        options.exact = !config.parallel;
+        if (watchers.tell)
+            options.failed = [tell = watchers.tell, path = disk.path](const std::string& what) {
+                tell("hartline: " + path + ": " + what);
+            };
+        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), options)));
     }
+}
+
+void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
     const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
     attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;

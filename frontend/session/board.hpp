@@ -1,8 +1,10 @@
 // The board: a Machine with Hartline's harts and devices, and what is in its memory at the start. The only
 // place that names concrete engines and devices.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/machine.hpp"
@@ -10,6 +12,7 @@
 #include "frontend/session/config.hpp"
 
 namespace hartline {
+class IoPool;
 class Observer;
 class TranslationListener;
 
@@ -17,6 +20,10 @@ class TranslationListener;
 struct Watchers {
     Observer* observer = nullptr;
     TranslationListener* translations = nullptr;
+    // Takes a line for the person in front: what of the host's has failed. On the machine's thread.
+    std::function<void(std::string_view)> tell = nullptr;
+    // Does the host's I/O, for as many boards as like; null: a pool of the board's own.
+    std::shared_ptr<IoPool> pool = nullptr;
 };
 
 class Board {
@@ -38,8 +45,9 @@ public:
 
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
-    void add_devices(const RunConfig& config, ByteSink& sink);
+    void add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
     void add_virtio(const RunConfig& config, ByteSink& sink);
+    void add_disks(const RunConfig& config, const Watchers& watchers);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
 

@@ -15,6 +15,14 @@ struct DiskConfig {
     bool read_only = false;
     std::optional<ImageFormat> format{};  // not given: see ImageOptions
     BackingNames backing = BackingNames::Beneath;
+    // Changes go to a qcow2 file over the disk, which itself is only read: an empty name is a temporary one,
+    // gone when the machine ends.
+    std::optional<std::string> overlay{};
+    std::string serial{};  // at most kMostSerial printable characters; empty: hartline-N
+    bool discard = true;   // may the guest give storage back?
+
+    static constexpr std::size_t kMostSerial = 20;
+    bool temporary() const { return overlay && overlay->empty(); }
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -90,7 +98,8 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
-// FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none behind it.
+// FILE, or FILE with ,ro ,rw ,overlay[=NAME.qcow2] ,format=raw|qcow2 ,backing=beneath|any|none ,serial=TEXT
+// ,discard=on|off behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 // TICK:FILE.
