@@ -51,6 +51,7 @@ bool Emitter::emit(Result& result) {
         item_ = cold_[i].item;
         unchecked_ = cold_[i].unchecked;
         unextended_ = cold_[i].unextended;
+        implied_.fill(0);  // that was the main path's
         note_piece(static_cast<u16>(item_), true);
         a.bind(cold_[i].entry);
         const auto body = std::move(cold_[i].body);

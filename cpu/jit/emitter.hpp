@@ -177,6 +177,7 @@ private:
     using Symbols = std::array<Symbol, 32>;
     void forget_symbols();
     void follow_symbols(const Item& item, Symbols& symbols);
+    std::optional<Group> group_from(u32 index, Symbols symbols, u32 end);
     void end_group();
     bool in_group() const;
     x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
@@ -209,6 +210,7 @@ private:
 
     // --- emit_system.cpp
     bool system(u32 index);
+    bool zero_block(u32 index);
     const u64* plain_csr(i32 number) const;
     void exchange_csr(const u64* plain, const Operands& o, bool reads);
     void mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
@@ -257,7 +259,11 @@ private:
     bool kept(u8 guest) const { return (kept_ >> guest & 1) != 0; }
     void check_nan(u8 guest);
     void check_nans();
-    void make_canonical(Xmm first, Xmm second);
+    u32 take_checked(u32 guests);
+    void make_canonical(u8 first, u8 second);
+    void make_each_canonical(u32 guests);
+    u32 sources_of(const IrBlock& ir, u32 id) const;
+    u32 implied_by(u32 guests) const;
     void check_boxed(const FloatSource& source);
     void check_rounding(const IrInst& inst);
     void set_float(u8 guest, bool single, Xmm from);
@@ -275,7 +281,7 @@ private:
     void float_binary(const IrBlock& ir, u32 id, Xmm d);
     void float_unary(const IrBlock& ir, u32 id, Xmm d);
     void multiply_add(const IrBlock& ir, u32 id, Xmm d);
-    void check_sum(Xmm sum, const FloatSource& x, const FloatSource& y);
+    void check_sum(Xmm sum, const FloatSource& x, const FloatSource& y, u32 sources);
     void pick(const IrBlock& ir, u32 id, Xmm d);
     void sign(const IrBlock& ir, u32 id, Xmm d);
     void make_canonical(Xmm d, bool single);
@@ -344,6 +350,7 @@ private:
     u32 kept_ = 0;                        // f registers that are in their homes alone
     u32 unchecked_ = 0;                   // of these, results that may be a NaN, here
     u32 unchecked_before_ = 0;            // the instruction under way
+    std::array<u32, 32> implied_{};       // by f register: those that are no NaN when it is none
     std::vector<u32> unchecked_at_;       // by item
     bool result_unchecked_ = false;
     u32 boxed_ = 0;                              // f registers that are known to be boxed, here

@@ -25,6 +25,9 @@ public:
     // Has a fence.i shown that another hart changed code of the frame? Units may be gone then.
     bool code_seen_changed(u64 frame_address) { return see(frame_address); }
 
+    // For translated code: settle_and_go_on().
+    u64 go_on_after(Leave why);
+
     // --- Engine
     u64 retired_now() const override;
     void context_changed() override;
@@ -53,6 +56,7 @@ private:
     Exit run(const Block& block);
     Exit run_units(const Unit* unit, u64 pc);
     Leave enter(u64 pc, const Unit& unit);
+    void grant_budget();
     Exit interpret(u64 pc);
     bool settle(Leave why);
     void set_jump_tags();
@@ -60,7 +64,7 @@ private:
     // The unit to go on with; null: none yet.
     const Unit* after_link();
     const Unit* after_indirect();
-    const Item& item_of_site() const;
+    const Item& item_of_site(u64 site_address) const;
 
     // --- translate.cpp
     void translate(Block& block);
