@@ -222,6 +222,7 @@ void Emitter::hand_over(u32 index) {
     give_pins_back();
     a.call(stubs_.handed);
     out_->handed.push_back(std::move(handed));
+    words_ = 0;  // of what it writes nothing is known
     after_slow();
 }
 }  // namespace hartline::jit
