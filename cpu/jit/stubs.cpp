@@ -45,9 +45,7 @@ public:
         start(stubs_.crossing);
         ask(reinterpret_cast<u64>(check_crossing));
         start(stubs_.fp_on);
-        a.ldmxcsr(at(c_.mxcsr_guest));
-        a.mov(at(c_.fp_live), 1);
-        a.ret();
+        fp_on();
         finish();
         return stubs_;
     }
@@ -73,6 +71,16 @@ private:
         a.ldmxcsr(at(c_.mxcsr_host));
         a.mov(at(c_.fp_live), 0);
         a.bind(off);
+    }
+    // An access that hit by itself has called nothing: then the newest flags are in the host's register only.
+    void fp_on() {
+        const Label on = a.newLabel();
+        a.cmp(at(c_.fp_live), 0);
+        a.jne(on);
+        a.ldmxcsr(at(c_.mxcsr_guest));
+        a.mov(at(c_.fp_live), 1);
+        a.bind(on);
+        a.ret();
     }
     void fill() {
         for (const Pin& pin : kPinned) a.mov(pin.host, x(pin.guest));
