@@ -45,9 +45,7 @@ public:
         start(stubs_.crossing);
         ask(reinterpret_cast<u64>(check_crossing));
         start(stubs_.fp_on);
-        a.ldmxcsr(at(c_.mxcsr_guest));
-        a.mov(at(c_.fp_live), 1);
-        a.ret();
+        fp_on();
         finish();
         return stubs_;
     }
@@ -73,6 +71,16 @@ private:
         a.ldmxcsr(at(c_.mxcsr_host));
         a.mov(at(c_.fp_live), 0);
         a.bind(off);
+    }
+    // Where it is on already, its flags are not in memory: an access may have come back without a spill.
+    void fp_on() {
+        const Label on = a.newLabel();
+        a.cmp(at(c_.fp_live), 0);
+        a.jne(on);
+        a.ldmxcsr(at(c_.mxcsr_guest));
+        a.mov(at(c_.fp_live), 1);
+        a.bind(on);
+        a.ret();
     }
     void fill() {
         for (const Pin& pin : kPinned) a.mov(pin.host, x(pin.guest));
@@ -106,8 +114,39 @@ private:
         for (const auto& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbx, x86::rbp}) a.pop(reg);
         a.ret();
     }
+    // Members of a group whose probe failed may hit by themselves. Leaves rax and rcx where they do not.
+    void try_alone(u32 bytes, bool store) {
+        const Label miss = a.newLabel();
+        const Access kind = store ? Access::Store : Access::Load;
+        const auto entry = [&](const u64* table) {
+            return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
+        };
+        a.push(x86::rsi);
+        a.lea(x86::rdx, x86::ptr(x86::rax, static_cast<i32>(bytes) - 1));
+        a.bextr(x86::esi, x86::eax, kBudget.r32());
+        a.and_(x86::rdx, -static_cast<i32>(kFrameBytes));
+        a.or_(x86::rdx, at(c_.cpu.data_context));
+        a.cmp(x86::rdx, entry(c_.cpu.tlb.tags(kind)));
+        a.jne(miss);
+        a.add(x86::rax, entry(c_.cpu.tlb.addends(kind)));
+        a.pop(x86::rsi);
+        move(bytes, store);
+        a.ret();
+        a.bind(miss);
+        a.pop(x86::rsi);
+    }
+    void move(u32 bytes, bool store) {
+        const x86::Mem place = x86::ptr(x86::rax, 0, bytes);
+        switch (bytes) {
+            case 1: store ? a.mov(place, x86::cl) : a.movzx(x86::eax, place); break;
+            case 2: store ? a.mov(place, x86::cx) : a.movzx(x86::eax, place); break;
+            case 4: store ? a.mov(place, x86::ecx) : a.mov(x86::eax, place); break;
+            default: store ? a.mov(place, x86::rcx) : a.mov(x86::rax, place);
+        }
+    }
     // Which instruction it is follows from the return address, for whoever asks.
     void access(u64 function, u32 bytes, bool store) {
+        try_alone(bytes, store);
         a.mov(x86::rdx, x86::ptr(x86::rsp));
         a.mov(at(c_.site), x86::rdx);
         spill();
