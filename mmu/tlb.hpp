@@ -21,7 +21,7 @@ namespace hartline {
 
 class Tlb {
 public:
-    static constexpr unsigned kEntries = 4096;  // a kind
+    static constexpr unsigned kEntries = 8192;  // a kind
     // Matches nothing: of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned.
     static constexpr u64 kInvalid = ~u64{0};
     // In a tag, with a context: matches nothing either, but frame() tells where the page is.

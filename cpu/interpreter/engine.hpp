@@ -61,6 +61,8 @@ private:
     u64 generation_ = 1;                                   // of cached jumps
     std::unordered_map<u64, std::unique_ptr<Seen>> seen_;  // by frame address
     u64 fence_ = 0;                                        // how many there were
+    static constexpr u64 kNoRest = 1;                      // no instruction's address
+    u64 rest_pc_ = kNoRest;  // where the last block goes on, if the budget cut it short
 };
 
 class Interpreter final : private InterpreterContext, public InterpretingEngine {

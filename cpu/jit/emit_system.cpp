@@ -23,8 +23,11 @@ const u64* Emitter::plain_csr(i32 number) const {
 void Emitter::write_x(u8 guest, Gp from) {
     if (guest == 0) return;
     const auto reg = home(guest);
-    if (reg) a.mov(*reg, from);
-    if (!reg || written_through(*reg)) a.mov(memory_of(guest), from);
+    if (reg)
+        a.mov(*reg, from);
+    else
+        a.mov(memory_of(guest), from);
+    note_written(guest, false);
 }
 void Emitter::read_x(Gp to, u8 guest) {
     if (guest == 0)
