@@ -14,7 +14,7 @@ Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes);
 Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes);
 Status run_handed(JitContext& c, Handed& handed);
 // Is the page behind the one under way where the unit takes it to be? Without doing a walk for it.
-Status check_crossing(JitContext& c, Crossing& crossing);
+Status check_crossing(JitContext& c, u64 unit);
 // Moves what the host's control register saw into fflags.
 void settle_fp(JitContext& c);
 // Makes the control register of translated code what frm says, without flags.

@@ -11,4 +11,6 @@ namespace hartline::jit {
 bool host_supported();
 // Null where it cannot.
 std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& config);
+// For HartConfig::code.
+std::shared_ptr<SeenCode> make_cache(const HartConfig& config);
 }  // namespace hartline::jit

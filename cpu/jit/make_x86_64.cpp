@@ -16,4 +16,9 @@ std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& co
     if (!host_supported()) return nullptr;
     return std::make_unique<Engine>(port, number, config);
 }
+
+std::shared_ptr<SeenCode> make_cache(const HartConfig& config) {
+    if (!host_supported()) return nullptr;
+    return std::make_shared<TranslationCache>(config.code_cache_bytes);
+}
 }  // namespace hartline::jit

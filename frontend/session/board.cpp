@@ -100,6 +100,7 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     HartConfig hart = hart_config(config);
     hart.observer = watchers.observer;
     hart.listener = watchers.translations;
+    if (config.parallel) hart.code = share_code(hart);
     for (unsigned i = 0; i < config.harts; ++i)
         machine_->add_hart([&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
 }
