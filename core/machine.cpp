@@ -196,7 +196,15 @@ void Machine::end_turn() {
 u64 Machine::slice_budget(u64 end) const {
     u64 limit = journal_.next_tick() > s_.tick ? std::min(end, journal_.next_tick()) : end;
     if (events_.next() != EventQueue::kNever) limit = std::min(limit, clock_.tick_at(events_.next()));
-    return std::min(limit - s_.tick, s_.turn_left);
+    return harts() == 1 ? limit - s_.tick : std::min(limit - s_.tick, s_.turn_left);
+}
+
+// A hart that is alone goes on past the ends of its turns, which count on all the same.
+void Machine::spend_turn(u64 done) {
+    if (done < s_.turn_left) return void(s_.turn_left -= done);
+    const u64 beyond = (done - s_.turn_left) % config_.turn;
+    end_turn();
+    s_.turn_left -= beyond;
 }
 
 Machine::Result Machine::run(u64 ticks) {
@@ -218,8 +226,10 @@ Machine::Result Machine::run(u64 ticks) {
         const u64 done = hart.run(slice_budget(end));
         running_ = nullptr;
         s_.tick += done;
-        s_.turn_left -= done;
-        if (s_.turn_left == 0 || hart.waiting() || hart.gave_way()) end_turn();
+        if (hart.waiting() || hart.gave_way())
+            end_turn();
+        else
+            spend_turn(done);
     }
     return {stop_ ? Result::Why::Stopped : Result::Why::Budget, events_.next()};
 }

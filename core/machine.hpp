@@ -113,6 +113,7 @@ private:
     void fire_events();
     bool all_waiting() const;
     void end_turn();
+    void spend_turn(u64 done);
     u64 slice_budget(u64 end) const;
     void schedule(u64 when, u32 owner, u32 tag);
     void hart_thread(unsigned number);

@@ -24,7 +24,7 @@ Ram::Ram(u64 base, u64 bytes)
 
 u8* Ram::take_from_slab() {
     if (slabs_.empty() || slab_used_ == kSlabBytes) {
-        slabs_.emplace_back(kSlabBytes);
+        slabs_.emplace_back(kSlabBytes).prefer_huge_pages();
         slab_used_ = 0;
     }
     u8* const frame = slabs_.back().as<u8>() + slab_used_;

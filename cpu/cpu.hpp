@@ -1,5 +1,6 @@
 // One hart from inside: its state, its TLB and what the functions of its instructions need.
 #pragma once
+#include <array>
 #include <atomic>
 #include <memory>
 
@@ -77,6 +78,13 @@ public:
     virtual void code_changed_elsewhere() {}
 };
 
+// What update_regimes() made of what regimes depend on.
+struct KnownRegimes {
+    u64 satp = 0, status = 0, menvcfg = 0, version = ~u64{0};
+    u64 data_context = 0, fetch_context = 0;
+    Regime data, fetch;
+};
+
 struct Cpu;
 void note_x(Cpu& cpu, u8 reg, u64 value);  // notes.cpp
 
@@ -90,7 +98,8 @@ struct Cpu {
     // Contexts of the TLB for data (MPRV applied) and for fetch: see update_regimes().
     u64 data_context = 0, fetch_context = 0;
     Regime data_regime, fetch_regime;
-    bool contexts_stale = false;  // update_regimes() is due before the next block
+    std::array<KnownRegimes, 8> known_regimes;  // by privilege and SUM
+    bool contexts_stale = false;                // update_regimes() is due before the next block
     Tlb tlb;
     pmp::Open open;  // derived from the PMP registers: where S and U mode meet no restriction
     HartPort& port;

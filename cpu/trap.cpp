@@ -74,6 +74,25 @@ Regime regime_of(const HartState& s, Privilege privilege) {
             .hardware_ad = (s.menvcfg & envcfg::kAdue) != 0,
             .pbmt = (s.menvcfg & envcfg::kPbmte) != 0};
 }
+
+// SUM and MXR concern data only, so that setting them leaves the fetch context alone.
+KnownRegimes regimes_of(Cpu& cpu, u64 status) {
+    const HartState& s = cpu.s;
+    const bool modified = (s.mstatus & mstatus::kMprv) != 0;
+    const auto mpp = static_cast<Privilege>(bits(s.mstatus, mstatus::kMppShift + 1, mstatus::kMppShift));
+    KnownRegimes made;
+    made.satp = s.satp;
+    made.status = status;
+    made.menvcfg = s.menvcfg;
+    made.fetch = regime_of(s, s.privilege);
+    made.data = regime_of(s, modified ? mpp : s.privilege);
+    made.data.sum = (s.mstatus & mstatus::kSum) != 0;
+    made.data.mxr = (s.mstatus & mstatus::kMxr) != 0;
+    made.fetch_context = cpu.tlb.context(made.fetch);
+    made.data_context = cpu.tlb.context(made.data);
+    made.version = cpu.tlb.contexts_version();
+    return made;
+}
 }  // namespace
 
 void take_trap(Cpu& cpu, const Trap& trap) {
@@ -110,17 +129,19 @@ u64 mip(const Cpu& cpu) {
     return (cpu.lines.load(std::memory_order_acquire) & kLines) | (cpu.s.mip_software & ~hidden);
 }
 
-// SUM and MXR concern data only, so that setting them leaves the fetch context alone.
+// Kernels switch between a few of them all the time.
 void update_regimes(Cpu& cpu) {
     const HartState& s = cpu.s;
-    const bool modified = (s.mstatus & mstatus::kMprv) != 0;
-    const auto mpp = static_cast<Privilege>(bits(s.mstatus, mstatus::kMppShift + 1, mstatus::kMppShift));
-    cpu.fetch_regime = regime_of(s, s.privilege);
-    cpu.data_regime = regime_of(s, modified ? mpp : s.privilege);
-    cpu.data_regime.sum = (s.mstatus & mstatus::kSum) != 0;
-    cpu.data_regime.mxr = (s.mstatus & mstatus::kMxr) != 0;
-    cpu.fetch_context = cpu.tlb.context(cpu.fetch_regime);
-    cpu.data_context = cpu.tlb.context(cpu.data_regime);
+    const auto privilege = static_cast<unsigned>(s.privilege);
+    const u64 status = (s.mstatus & mstatus::kOfRegimes) | privilege;
+    KnownRegimes& known = cpu.known_regimes[privilege | ((s.mstatus & mstatus::kSum) != 0 ? 4u : 0u)];
+    if (known.satp != s.satp || known.status != status || known.menvcfg != s.menvcfg ||
+        known.version != cpu.tlb.contexts_version())
+        known = regimes_of(cpu, status);
+    cpu.data_regime = known.data;
+    cpu.fetch_regime = known.fetch;
+    cpu.data_context = known.data_context;
+    cpu.fetch_context = known.fetch_context;
     cpu.contexts_stale = false;
     if (cpu.tlb.take_fetches_void()) cpu.engine->context_changed();
 }

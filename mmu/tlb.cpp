@@ -27,6 +27,7 @@ bool Tlb::common(const Regime& regime) {
     const u64 mode = regime.satp >> kSatpModeShift;
     if (mode != common_mode_) {
         drop_space(kCommon);
+        ++contexts_version_;
         common_mode_ = mode;
     }
     return true;
@@ -63,6 +64,7 @@ unsigned Tlb::free_slot() {
     next_space_ = slot + 1 == kSpaces ? kFirstSpace : slot + 1;
     drop_space(slot);
     spaces_[slot] = {};
+    ++contexts_version_;
     return slot;
 }
 
@@ -98,6 +100,7 @@ bool Tlb::fill(Access access, u64 vaddr, u64 context, const Translation& to, con
     const unsigned slot = slot_of_tag(context);
     if (slot == kCommon && !to.global) {
         common_off_ = true;
+        ++contexts_version_;
         return false;
     }
     Kind& kind = this->kind(access);
@@ -231,8 +234,7 @@ void Tlb::flush_frame(u64 paddr) {
 }
 
 // Jumps are remembered anew by what the TLB holds, and by what it will.
-bool Tlb::take_fetches_void() {
-    if (!fetches_void_) return false;
+bool Tlb::renew_fetches() {
     fetches_void_ = false;
     fetched_.clear();
     for (unsigned slot = 0; slot < kSpaces; ++slot) {

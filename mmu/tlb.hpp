@@ -21,7 +21,7 @@ namespace hartline {
 
 class Tlb {
 public:
-    static constexpr unsigned kEntries = 4096;  // a kind
+    static constexpr unsigned kEntries = 8192;  // a kind
     // Matches nothing: of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned.
     static constexpr u64 kInvalid = ~u64{0};
     // In a tag, with a context: matches nothing either, but frame() tells where the page is.
@@ -50,6 +50,9 @@ public:
     // the place of another. Asked for anew after flush_asid() and where fill() says so.
     u64 context(const Regime& regime);
 
+    // Changes when a context that was asked for may stand for something else.
+    u64 contexts_version() const { return contexts_version_; }
+
     // false: not kept, as the context is common to all spaces and the page is not. Contexts are to be asked
     // for anew then: there is no common one any more.
     bool fill(Access access, u64 vaddr, u64 context, const Translation& to, const u8* host_page);
@@ -65,7 +68,7 @@ public:
     void flush_frame(u64 paddr);
     // Since this was last asked: may an address, in a context by which it was fetched from, lead elsewhere
     // now? Where an entry only gave way to another, it does not.
-    bool take_fetches_void();
+    bool take_fetches_void() { return fetches_void_ && renew_fetches(); }
 
 private:
     struct Meta {  // of an entry, for flushing
@@ -102,6 +105,7 @@ private:
     void move_space(unsigned from);
     static constexpr u64 context_of(unsigned slot, unsigned mode) { return u64{slot * kModes + mode} << 4; }
     static unsigned slot_of_tag(u64 tag) { return static_cast<unsigned>(tag >> 4) / kModes % kSpaces; }
+    bool renew_fetches();
     bool has_asid(unsigned slot, u64 asid) const {
         return slot >= kFirstSpace && spaces_[slot].used && (spaces_[slot].satp >> 44 & 0xffff) == asid;
     }
@@ -117,6 +121,7 @@ private:
     std::array<Groups, kSpaces> groups_{};
     unsigned next_space_ = kFirstSpace;
     unsigned last_slot_ = kFirstSpace;
+    u64 contexts_version_ = 0;
     bool common_off_ = false;
     u64 common_mode_ = 0;  // satp.MODE of the spaces that have it
     bool fetches_void_ = false;

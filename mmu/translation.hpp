@@ -26,8 +26,8 @@ struct Regime {
 
 // What an address translates to.
 struct Translation {
-    Fault fault = Fault::None;
     u64 paddr = 0;
+    Fault fault = Fault::None;
     u8 page_shift = kFrameShift;  // log2 of the size of the page that the leaf maps
     bool global = false;
 };

@@ -26,6 +26,7 @@ public:
         return static_cast<T*>(address_);
     }
     std::size_t bytes() const { return bytes_; }
+    void prefer_huge_pages();  // of the host, where it has them and the mapping is aligned to them
     void make_read_only();
     void discard();  // all zero again, and the host has its memory back
 

@@ -20,6 +20,7 @@ HostMapping::HostMapping(std::size_t bytes) : bytes_(bytes) {
 HostMapping::~HostMapping() {
     if (address_ != nullptr) ::munmap(address_, bytes_);
 }
+void HostMapping::prefer_huge_pages() { ::madvise(address_, bytes_, MADV_HUGEPAGE); }
 void HostMapping::make_read_only() { ::mprotect(address_, bytes_, PROT_READ); }
 void HostMapping::discard() {
     if (address_ != nullptr) ::madvise(address_, bytes_, MADV_DONTNEED);

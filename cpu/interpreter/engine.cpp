@@ -1,6 +1,8 @@
 // Entering blocks, and leaving them early with exact counts.
 #include "cpu/interpreter/engine.hpp"
 
+#include <utility>
+
 #include "cpu/interpreter/handlers.hpp"
 
 namespace hartline {
@@ -70,12 +72,17 @@ Exit InterpretingEngine::enter() {
     HartState& s = c_.cpu.s;
     const Block* block = find_block(s.pc);
     if (block == nullptr) return Exit::Trap;
+    // The rest of a block that the budget cut short is none of the program's: it is worth no translation.
+    const bool is_rest = std::exchange(rest_pc_, kNoRest) == s.pc && block->unit == 0;
     const u64 left = c_.limit - s.retired;
-    if (block->count > left) block = shortened(block, static_cast<unsigned>(left));
+    if (block->count > left) {
+        block = shortened(block, static_cast<unsigned>(left));
+        rest_pc_ = s.pc + block->bytes;
+    }
     s.retired += block->count;
     c_.block = block;
     c_.block_pc = s.pc;
-    return block->entry(c_, block->insns);
+    return (is_rest ? block->insns[0].handler : block->entry)(c_, block->insns);
 }
 
 u64 InterpretingEngine::retired_now() const {

@@ -62,6 +62,8 @@ private:
     const std::shared_ptr<SeenCode> seen_;
     std::unordered_map<u64, SeenCode::Look> looks_;  // by frame address
     u64 fence_ = 0;                                  // number of this hart's last one
+    static constexpr u64 kNoRest = 1;                // no instruction's address
+    u64 rest_pc_ = kNoRest;  // where the last block goes on, if the budget cut it short
 };
 
 class Interpreter final : private InterpreterContext, public InterpretingEngine {

@@ -35,6 +35,7 @@ enum class Leave : u32 {
     StopLoaded,  // the same, but its value (`loaded`) has not reached its register
     HandedTrap,  // the same two of an instruction that was handed to the interpreter, with `handed`
     HandedStop,
+    Settled,  // all is done: run() is to be returned to
 };
 
 inline constexpr u32 kMxcsrFlags = 0x3f;

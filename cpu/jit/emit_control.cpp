@@ -97,6 +97,7 @@ void Emitter::edge(u32 from, i32 offset) {
         return exit_to(offset);
     }
     const i32 more = plan_.items[static_cast<u32>(to)].remaining - left;
+    extend_homes();
     charge(more);
     if (more <= 0) return void(a.jmp(labels_[static_cast<u32>(to)]));
     const asmjit::Label spent = a.newLabel();
@@ -108,12 +109,16 @@ void Emitter::edge(u32 from, i32 offset) {
 // A way back is a loop's: it stays on the main path.
 void Emitter::edge_if(x86::CondCode condition, u32 from, i32 offset) {
     const int to = plan_.find(offset);
-    if (to >= 0 && plan_.items[static_cast<u32>(to)].remaining == rest(from))
+    if (to >= 0 && plan_.items[static_cast<u32>(to)].remaining == rest(from)) {
+        extend_homes();  // leaves the flags
         return void(a.j(condition, labels_[static_cast<u32>(to)]));
+    }
     if (to >= 0 && static_cast<u32>(to) <= from) {
         const asmjit::Label on = a.newLabel();
         a.j(x86::negateCond(condition), on);
+        const u32 unextended = unextended_;
         edge(from, offset);
+        unextended_ = unextended;
         a.bind(on);
         return;
     }
@@ -166,7 +171,8 @@ void Emitter::jump_register(u32 index) {
     if (o.rd == 0) return;
     const auto link = home(o.rd);
     pc_into(link ? *link : x86::rcx, plan_.items[index].offset + plan_.items[index].decoded.length);
-    if (!link || written_through(*link)) a.mov(memory_of(o.rd), link ? *link : x86::rcx);
+    if (!link) a.mov(memory_of(o.rd), x86::rcx);
+    note_written(o.rd, false);
 }
 
 void Emitter::terminator(const IrBlock& ir, u32 index) {

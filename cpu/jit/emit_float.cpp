@@ -216,6 +216,7 @@ void Emitter::reload_floats() {
 // Labels are come to with canonical NaNs only; at those of a group's copy the state is that of the original.
 void Emitter::start_floats_of_item(u32 index) {
     if (copying_) {
+        implied_.fill(0);
         unchecked_ |= unchecked_at_[index];
         boxed_ = 0;
         return;

@@ -155,20 +155,20 @@ void Emitter::multiply_add(const IrBlock& ir, u32 id, Xmm d) {
         move_float(to, x);
         a.emit(variant.of_213.of(single), to, in_xmm(y, x86::xmm1), float_operand(z));
     }
-    check_sum(to, x, y);
+    check_sum(to, x, y, sources_of(ir, id));
     if (to.id() != d.id()) a.vmovaps(d, to);
 }
 
 // Where the sum is a NaN, infinity times zero is invalid, which the host does not raise when the addend is a
 // quiet NaN. The product alone tells, and raises it; what else that raises is taken back.
-void Emitter::check_sum(Xmm sum, const FloatSource& x, const FloatSource& y) {
+void Emitter::check_sum(Xmm sum, const FloatSource& x, const FloatSource& y, u32 sources) {
     const bool single = x.single;
     const asmjit::Label nan = a.newLabel(), back = a.newLabel();
     single ? a.vucomiss(sum, sum) : a.vucomisd(sum, sum);
     a.jp(nan);
     a.bind(back);
     cold(
-        [this, sum, x, y, single, back] {
+        [this, sum, x, y, single, back, guests = take_checked(sources)] {
             const asmjit::Label invalid = a.newLabel();
             const x86::Mem before = cell_of(&c_.mxcsr_guest, 4);
             a.vstmxcsr(before);
@@ -179,6 +179,7 @@ void Emitter::check_sum(Xmm sum, const FloatSource& x, const FloatSource& y) {
             a.vldmxcsr(before);
             a.bind(invalid);
             single ? a.vmovss(sum, cell_of(&c_.floats.nan_s, 4)) : a.vmovsd(sum, cell_of(&c_.floats.nan_d));
+            make_each_canonical(guests);
             a.jmp(back);
         },
         nan);

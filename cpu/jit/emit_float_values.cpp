@@ -39,40 +39,66 @@ FloatSource Emitter::float_source(const IrBlock& ir, u32 id) const {
 
 // NaNs that operations make are made canonical where their bits begin to matter.
 void Emitter::check_nan(u8 guest) {
-    if ((unchecked_ >> guest & 1) == 0) return;
-    unchecked_ &= ~(u32{1} << guest);
-    make_canonical(*float_home(guest), false);
+    if ((unchecked_ >> guest & 1) != 0) make_canonical(guest, guest);
 }
 void Emitter::check_nans() {
-    while (std::popcount(unchecked_) > 1) {
-        const int first = std::countr_zero(unchecked_);
-        unchecked_ &= unchecked_ - 1;
-        const int second = std::countr_zero(unchecked_);
-        unchecked_ &= unchecked_ - 1;
-        make_canonical(*float_home(static_cast<u8>(first)), *float_home(static_cast<u8>(second)));
+    while (unchecked_ != 0) {
+        const u32 wanted = unchecked_ & ~implied_by(unchecked_);
+        const u32 others = wanted & (wanted - 1);
+        const int first = std::countr_zero(wanted);
+        const int second = others != 0 ? std::countr_zero(others) : first;
+        make_canonical(static_cast<u8>(first), static_cast<u8>(second));
     }
-    if (unchecked_ != 0) check_nan(static_cast<u8>(std::countr_zero(unchecked_)));
+}
+
+// The f registers that an operation takes doubles from.
+u32 Emitter::sources_of(const IrBlock& ir, u32 id) const {
+    u32 guests = 0;
+    for (const u32 operand : {ir[id].a, ir[id].b, ir[id].c}) {
+        if (operand == kNoValue) continue;
+        const FloatSource source = float_source(ir, operand);
+        if (!source.single) guests |= u32{1} << source.guest;
+    }
+    return guests;
+}
+
+// An operation on a NaN makes one: where the result is none, its operands were none.
+u32 Emitter::implied_by(u32 guests) const {
+    u32 implied = 0;
+    for (; guests != 0; guests &= guests - 1) implied |= implied_[static_cast<u32>(std::countr_zero(guests))];
+    return implied;
 }
 
 // One comparison finds a NaN in either.
-void Emitter::make_canonical(Xmm first, Xmm second) {
+void Emitter::make_canonical(u8 first, u8 second) {
     const asmjit::Label nan = a.newLabel(), back = a.newLabel();
-    a.vucomisd(first, second);
+    a.vucomisd(*float_home(first), *float_home(second));
     a.jp(nan);
     a.bind(back);
     cold(
-        [this, first, second, back] {
-            const asmjit::Label other = a.newLabel();
-            a.vucomisd(first, first);
-            a.jnp(other);
-            a.vmovsd(first, cell_of(&c_.floats.nan_d));
-            a.bind(other);
-            a.vucomisd(second, second);
-            a.jnp(back);
-            a.vmovsd(second, cell_of(&c_.floats.nan_d));
+        [this, back, guests = take_checked(u32{1} << first | u32{1} << second)] {
+            make_each_canonical(guests);
             a.jmp(back);
         },
         nan);
+}
+
+// What needs no other check once these are known to be no NaNs.
+u32 Emitter::take_checked(u32 guests) {
+    const u32 checked = unchecked_ & (guests | implied_by(guests));
+    unchecked_ &= ~checked;
+    return checked;
+}
+
+void Emitter::make_each_canonical(u32 guests) {
+    for (; guests != 0; guests &= guests - 1) {
+        const Xmm home = *float_home(static_cast<u8>(std::countr_zero(guests)));
+        const asmjit::Label number = a.newLabel();
+        a.vucomisd(home, home);
+        a.jnp(number);
+        a.vmovsd(home, cell_of(&c_.floats.nan_d));
+        a.bind(number);
+    }
 }
 
 // A single one that is not boxed counts as the canonical NaN: that is left to the interpreter.
@@ -130,6 +156,8 @@ void Emitter::set_float(u8 guest, bool single, Xmm from) {
     const auto home = float_home(guest);
     const u32 bit = u32{1} << guest;
     unchecked_ &= ~bit;
+    for (u32& implied : implied_) implied &= ~bit;
+    implied_[guest] = 0;
     if (!single) {
         boxed_ &= ~bit;
         if (kept(guest)) {
@@ -213,8 +241,12 @@ void Emitter::set_f(const IrBlock& ir, u32 id) {
             const Xmm d = float_target(guest, single);
             result_unchecked_ = false;
             float_result(ir, source, d);
+            const u32 sources = result_unchecked_ ? sources_of(ir, source) : 0;
+            const u32 implied = sources | implied_by(sources);
             set_float(guest, single, d);
-            if (result_unchecked_) unchecked_ |= u32{1} << guest;
+            if (!result_unchecked_) return;
+            unchecked_ |= u32{1} << guest;
+            implied_[guest] = implied & ~(u32{1} << guest);
             return;
         }
         default: {

@@ -86,14 +86,14 @@ void Emitter::follow_symbols(const Item& item, Symbols& symbols) {
         symbols[o.rd] = {next_root_++, 0};
 }
 
-void Emitter::start_group(u32 index) {
+// The group that may begin here, and holds items before `end`.
+std::optional<Emitter::Group> Emitter::group_from(u32 index, Symbols symbols, u32 end) {
     const auto first = reach_of(plan_.items[index]);
-    if (!first || first->base == 0) return;
-    const Symbol start = symbols_[first->base];
-    Symbols symbols = symbols_;
+    if (!first || first->base == 0) return std::nullopt;
+    const Symbol start = symbols[first->base];
     Group group{index, index, first->low, first->high, {}, {index}, {}};
     bool stores = first->store, branched = false;
-    for (u32 i = index;; ++i) {
+    for (u32 i = index; i < end; ++i) {
         const Item& item = plan_.items[i];
         const auto reach = reach_of(item);
         if (i != index && reach && reach->base != 0 && symbols[reach->base].root == start.root) {
@@ -113,9 +113,24 @@ void Emitter::start_group(u32 index) {
         follow_symbols(item, symbols);
         if (i - index == kLongest || !follows(i)) break;
     }
-    if (group.members.size() < 2) return;
+    if (group.members.size() < 2) return std::nullopt;
     group.kind = stores ? hartline::Access::Store : hartline::Access::Load;
-    for (u32 i = group.first; i <= group.last + 1; ++i) group.copies.push_back(a.newLabel());
+    return group;
+}
+
+// There is one register for a group: it ends where a larger one may begin.
+void Emitter::start_group(u32 index) {
+    auto group = group_from(index, symbols_, kMostItems);
+    if (!group) return;
+    Symbols symbols = symbols_;
+    for (u32 i = index; group && i < group->last; ++i) {
+        follow_symbols(plan_.items[i], symbols);
+        const auto other = group_from(i + 1, symbols, kMostItems);
+        if (other && other->members.size() > group->members.size())
+            group = group_from(index, symbols_, i + 1);
+    }
+    if (!group) return;
+    for (u32 i = group->first; i <= group->last + 1; ++i) group->copies.push_back(a.newLabel());
     group_ = std::move(group);
 }
 
@@ -158,11 +173,12 @@ void Emitter::end_group() {
     cold(
         [this, group, after] {
             copying_ = true;
-            unchecked_ = 0;
+            unchecked_ = unextended_ = 0;
             for (u32 i = group->first; i <= group->last; ++i) {
                 a.bind(group->copies[i - group->first]);
                 item(i);
             }
+            extend_homes();
             a.bind(group->copies.back());
             copying_ = false;
             a.jmp(after);

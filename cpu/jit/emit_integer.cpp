@@ -264,22 +264,25 @@ void Emitter::divide(IrOp op, Gp d, u32 first, u32 second) {
         minus_one);
 }
 
-// Sets the host's flags for first - second.
+// Sets the host's flags for first - second. Words compare as their lower halves do.
 void Emitter::compare(u32 first, u32 second) {
+    const bool words = is_word(ir_, first) && is_word(ir_, second);
+    const auto sized = [&](Gp reg) { return words ? reg.r32() : reg; };
+    const u32 bytes = words ? 4 : 8;
     const Value& y = values_[second];
     if (y.kind == Value::Kind::Immediate && fits(y.immediate)) {
         const auto n = static_cast<i32>(y.immediate);
         const Value& x = values_[first];
-        if (x.kind == Value::Kind::Memory) return void(a.cmp(x.mem, n));
-        const Gp reg = in_register(first);
+        if (x.kind == Value::Kind::Memory) return void(a.cmp(as_memory(x, bytes), n));
+        const Gp reg = sized(in_register(first));
         if (n == 0) return void(a.test(reg, reg));
         return void(a.cmp(reg, n));
     }
-    const Gp reg = in_register(first);
+    const Gp reg = sized(in_register(first));
     if (y.kind == Value::Kind::Memory)
-        a.cmp(reg, y.mem);
+        a.cmp(reg, as_memory(y, bytes));
     else
-        a.cmp(reg, in_register(second));
+        a.cmp(reg, sized(in_register(second)));
 }
 
 x86::CondCode Emitter::condition_of(IrOp op) {

@@ -43,11 +43,14 @@ x86::Gp Emitter::index_of(const Access& access) {
 void Emitter::probe_into(Gp addend, const Access& access, hartline::Access kind, const asmjit::Label& miss) {
     const Gp index = index_of(access);
     const i32 last = access.offset + static_cast<i32>(access.bytes) - 1;
-    a.lea(x86::rdx, x86::ptr(access.base, last));
-    if (access.bytes == 1) {
-        a.bextr(index.r32(), x86::edx, kBudget.r32());
-    } else if (access.offset == 0) {
+    if (last == 0)
+        a.mov(x86::rdx, access.base);
+    else
+        a.lea(x86::rdx, x86::ptr(access.base, last));
+    if (access.offset == 0) {
         a.bextr(index.r32(), access.base.r32(), kBudget.r32());
+    } else if (access.bytes == 1) {
+        a.bextr(index.r32(), x86::edx, kBudget.r32());
     } else {
         a.lea(index.r32(), x86::ptr(access.base, access.offset));
         a.bextr(index.r32(), index.r32(), kBudget.r32());
@@ -68,7 +71,7 @@ void Emitter::address_into_rax(const Access& access) {
 
 // Behind a call: what it lost is loaded again. rax stays.
 void Emitter::after_slow() {
-    load_through();
+    load_lent();
     if (reloads_) a.call(reload_floats_);
 }
 
@@ -180,6 +183,7 @@ void Emitter::store(const IrBlock& ir, u32 id) {
 }
 
 void Emitter::call_store(const Access& access, const Value& v) {
+    extend_homes();
     address_into_rax(access);
     move_to(x86::rcx, v);
     give_pins_back();

@@ -2,8 +2,7 @@
 //
 // Between units the pinned ones are where registers.hpp says. Within a unit a host register may be lent: a
 // pinned guest register that the unit hardly mentions lives in memory meanwhile, and one that it mentions a
-// lot takes its place, with its value in memory as well, always. So whoever leaves the unit has only to load
-// the pinned ones again.
+// lot takes its place. Whoever leaves the unit or calls C++ stores the latter and loads the former again.
 #include <algorithm>
 
 #include "cpu/jit/emitter.hpp"
@@ -43,6 +42,9 @@ std::array<u32, 32> Emitter::weigh_registers() const {
 void Emitter::choose_registers() {
     fill_homes();
     for (std::size_t i = 0; i < homes_.size(); ++i) home_of_[homes_[i].guest] = static_cast<u8>(i + 1);
+    for (Home& home : homes_)
+        home.written = std::any_of(plan_.items.begin(), plan_.items.end(),
+                                   [&](const Item& item) { return item.decoded.operands.rd == home.guest; });
 }
 
 void Emitter::fill_homes() {
@@ -52,7 +54,7 @@ void Emitter::fill_homes() {
     std::stable_sort(lenders.begin(), lenders.end(),
                      [&](const Pin& x, const Pin& y) { return weight[x.guest] < weight[y.guest]; });
     for (const Pin& pin : kPinned) {
-        homes_.push_back({pin.guest, pin.host, false, 0});
+        homes_.push_back({pin.guest, pin.host, false, false, 0});
         mentions[pin.guest] = 0;
     }
     const auto best = [&] {
@@ -61,7 +63,7 @@ void Emitter::fill_homes() {
     for (const Gp& host : kFlexible) {
         const u8 guest = best();
         if (mentions[guest] < kFewestMentions) return;
-        homes_.push_back({guest, host, true, 0});
+        homes_.push_back({guest, host, true, false, 0});
         mentions[guest] = 0;
     }
     for (const Pin& lender : lenders) {
@@ -69,7 +71,7 @@ void Emitter::fill_homes() {
         if (mentions[guest] < weight[lender.guest] + kLendingCost) return;
         Home& home = *std::find_if(homes_.begin(), homes_.end(),
                                    [&](const Home& h) { return h.guest == lender.guest; });
-        home = {guest, lender.host, true, lender.guest};
+        home = {guest, lender.host, true, false, lender.guest};
         mentions[guest] = 0;
     }
 }
@@ -79,27 +81,25 @@ std::optional<x86::Gp> Emitter::home(u8 guest) const {
     return homes_[home_of_[guest] - 1u].host;
 }
 
-bool Emitter::written_through(Gp host) const {
-    return std::any_of(homes_.begin(), homes_.end(),
-                       [&](const Home& home) { return home.through && home.host.id() == host.id(); });
-}
-
 void Emitter::borrow_pins() {
     for (const Home& home : homes_)
         if (home.lender != 0) a.mov(memory_of(home.lender), home.host);
-    load_through();
+    load_lent();
 }
 
 // Behind whatever may have changed host registers or state.
-void Emitter::load_through() {
+void Emitter::load_lent() {
     for (const Home& home : homes_)
-        if (home.through) a.mov(home.host, memory_of(home.guest));
+        if (home.lent) a.mov(home.host, memory_of(home.guest));
 }
 
 // Before the unit is left, or C++ is called.
 void Emitter::give_pins_back() {
     store_float_homes();
-    for (const Home& home : homes_)
+    extend_homes();
+    for (const Home& home : homes_) {
+        if (home.lent && home.written) a.mov(memory_of(home.guest), home.host);
         if (home.lender != 0) a.mov(home.host, memory_of(home.lender));
+    }
 }
 }  // namespace hartline::jit

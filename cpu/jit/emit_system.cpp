@@ -6,7 +6,8 @@
 namespace hartline::jit {
 namespace {
 constexpr i32 kSstatusNumber = 0x100;
-}
+constexpr i32 kCacheBlock = 64;  // bytes
+}  // namespace
 
 // The CSR's place, when reading and writing it is no more than that.
 const u64* Emitter::plain_csr(i32 number) const {
@@ -22,8 +23,11 @@ const u64* Emitter::plain_csr(i32 number) const {
 void Emitter::write_x(u8 guest, Gp from) {
     if (guest == 0) return;
     const auto reg = home(guest);
-    if (reg) a.mov(*reg, from);
-    if (!reg || written_through(*reg)) a.mov(memory_of(guest), from);
+    if (reg)
+        a.mov(*reg, from);
+    else
+        a.mov(memory_of(guest), from);
+    note_written(guest, false);
 }
 void Emitter::read_x(Gp to, u8 guest) {
     if (guest == 0)
@@ -40,6 +44,7 @@ bool Emitter::system(u32 index) {
     const Operands& o = decoded.operands;
     // Stores to code are noticed as they happen, and end the unit, except between harts on threads.
     if (decoded.op == Op::FENCE_I && !parallel()) return true;
+    if (decoded.op == Op::CBO_ZERO) return zero_block(index);
     if (accesses_fflags(plan_.items[index])) return exchange_fflags(index);
     const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;
     const bool reads = sets && o.rs1 == 0, clears_bits = decoded.op == Op::CSRRCI;
@@ -54,6 +59,27 @@ bool Emitter::system(u32 index) {
         exchange_csr(plain, o, reads);
     else
         mask_interrupts(o, !clears_bits, sets && !reads, reads, away);
+    a.bind(back);
+    cold(
+        [this, index, back] {
+            hand_over(index);
+            a.jmp(back);
+        },
+        away);
+    return true;
+}
+
+// In S-mode, of a block that the TLB has: kernels clear pages by it.
+bool Emitter::zero_block(u32 index) {
+    const asmjit::Label away = a.newLabel(), back = a.newLabel();
+    a.cmp(cell_of(&c_.cpu.s.privilege, 1), static_cast<u32>(Privilege::Supervisor));
+    a.jne(away);
+    a.test(cell_of(&c_.cpu.s.menvcfg, 1), static_cast<i32>(envcfg::kCbze));
+    a.jz(away);
+    probe_aligned(plan_.items[index].decoded.operands.rs1, 1, hartline::Access::Store, away);
+    a.and_(x86::rdx, -kCacheBlock);
+    a.vpxor(x86::xmm0, x86::xmm0, x86::xmm0);
+    for (i32 at = 0; at < kCacheBlock; at += 16) a.vmovdqa(x86::ptr(x86::rdx, at, 16), x86::xmm0);
     a.bind(back);
     cold(
         [this, index, back] {

@@ -115,17 +115,18 @@ void Emitter::set_x(const IrBlock& ir, u32 id) {
         v.reg = saved;
         v.temporary = true;
     }
+    note_written(guest, is_word(ir, source));
     if (values_[source].kind == Value::Kind::Stored) return used(source);
     const auto reg = home(guest);
-    const bool through = reg && written_through(*reg);
     if (ir[source].op == IrOp::PcPlus) {
         const Gp to = reg ? *reg : take_temporary();
         pc_into(to, static_cast<i64>(ir[source].imm) + plan_.items[item_].offset);
-        if (!reg || through) a.mov(memory_of(guest), to);
-        if (!reg) give_back(to);
+        if (!reg) {
+            a.mov(memory_of(guest), to);
+            give_back(to);
+        }
     } else if (const Value& v = values_[source]; reg) {
         move_to(*reg, v);
-        if (through) a.mov(memory_of(guest), *reg);
     } else if (v.kind == Value::Kind::Immediate && fits(v.immediate)) {
         a.mov(memory_of(guest), static_cast<i32>(v.immediate));
     } else {

@@ -35,6 +35,7 @@ bool Emitter::emit(Result& result) {
         return is_floating_point(row(item.decoded.op).extension);
     });
     find_targets();
+    words_at_.resize(plan_.items.size());
     entry();
     for (const Segment& segment : plan_.segments) {
         for (u32 i = segment.first; i < segment.first + segment.count; ++i) {
@@ -49,6 +50,8 @@ bool Emitter::emit(Result& result) {
     for (std::size_t i = 0; i < cold_.size(); ++i) {  // cold pieces may add others
         item_ = cold_[i].item;
         unchecked_ = cold_[i].unchecked;
+        unextended_ = cold_[i].unextended;
+        implied_.fill(0);  // that was the main path's
         note_piece(static_cast<u16>(item_), true);
         a.bind(cold_[i].entry);
         const auto body = std::move(cold_[i].body);
@@ -81,7 +84,7 @@ void Emitter::entry() {
 }
 
 void Emitter::cold(std::function<void()> body, const asmjit::Label& entry) {
-    cold_.push_back({entry, item_, unchecked_, std::move(body)});
+    cold_.push_back({entry, item_, unchecked_, unextended_, std::move(body)});
 }
 
 void Emitter::note_site(u32 after_offset) {
@@ -96,6 +99,7 @@ void Emitter::item(u32 index) {
     item_ = index;
     note_piece(static_cast<u16>(index), copying_);
     start_floats_of_item(index);
+    start_words_of_item(index);
     if (!copying_) a.bind(labels_[index]);
     if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
@@ -103,6 +107,8 @@ void Emitter::item(u32 index) {
     ir.clear();
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
          item.decoded.length, ir);
+    if (word(ir)) return;
+    extend_sources(ir);
     if (ir.back().op == IrOp::Call && system(index)) return;
     if (atomic(ir, index)) return;
     if (!lowerable(ir)) {

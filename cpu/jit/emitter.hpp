@@ -1,9 +1,9 @@
 // Host code for one unit: guest instructions are lifted to IR one by one, and each IR operation is put into
 // x86-64.
 //
-// Between guest instructions all state is where the plan says: pinned registers in host registers, everything
-// else in memory (and copies of it in flexible registers). What may fault does so before its instruction
-// changed anything.
+// Between guest instructions all state is where the plan says: registers with a home in host registers (some
+// in their lower half only: emit_word.cpp), everything else in memory. What may fault does so before its
+// instruction changed anything.
 #pragma once
 #include <asmjit/x86.h>
 
@@ -69,7 +69,7 @@ private:
     struct Cold {  // what is emitted behind the main path
         asmjit::Label entry;
         u32 item;
-        u32 unchecked;
+        u32 unchecked, unextended;
         std::function<void()> body;
     };
     struct Access {  // of memory
@@ -102,9 +102,8 @@ private:
     void choose_registers();
     void fill_homes();
     std::optional<Gp> home(u8 guest) const;
-    bool written_through(Gp host) const;
     void borrow_pins();
-    void load_through();
+    void load_lent();
     void give_pins_back();
 
     // --- emit_values.cpp
@@ -141,6 +140,19 @@ private:
     void unary(const IrInst& inst, Gp d);
     void extend(const IrInst& inst, Gp d);
 
+    // --- emit_word.cpp
+    void start_words_of_item(u32 index);
+    void extend_sources(const IrBlock& ir);
+    bool low_half_does(const IrBlock& ir, const IrInst& user, u32 id) const;
+    void extend_home(u8 guest);
+    void extend_homes();
+    bool is_word(const IrBlock& ir, u32 id) const;
+    void note_written(u8 guest, bool is_word);
+    bool makes_word(const IrBlock& ir, const IrInst& set, bool extends) const;
+    bool word(const IrBlock& ir);
+    asmjit::Operand low_half(const IrInst& leaf) const;
+    void word_into(Gp d, IrOp op, asmjit::Operand x, asmjit::Operand y);
+
     // --- emit_memory.cpp
     Access access_of(const IrBlock& ir, u32 address, unsigned bytes);
     x86::Mem probe(const Access& access, hartline::Access kind, const asmjit::Label& miss);
@@ -164,6 +176,7 @@ private:
     using Symbols = std::array<Symbol, 32>;
     void forget_symbols();
     void follow_symbols(const Item& item, Symbols& symbols);
+    std::optional<Group> group_from(u32 index, Symbols symbols, u32 end);
     void end_group();
     bool in_group() const;
     x86::Mem locate(const Access& access, hartline::Access kind, const asmjit::Label& miss);
@@ -196,6 +209,7 @@ private:
 
     // --- emit_system.cpp
     bool system(u32 index);
+    bool zero_block(u32 index);
     const u64* plain_csr(i32 number) const;
     void exchange_csr(const u64* plain, const Operands& o, bool reads);
     void mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
@@ -244,7 +258,11 @@ private:
     bool kept(u8 guest) const { return (kept_ >> guest & 1) != 0; }
     void check_nan(u8 guest);
     void check_nans();
-    void make_canonical(Xmm first, Xmm second);
+    u32 take_checked(u32 guests);
+    void make_canonical(u8 first, u8 second);
+    void make_each_canonical(u32 guests);
+    u32 sources_of(const IrBlock& ir, u32 id) const;
+    u32 implied_by(u32 guests) const;
     void check_boxed(const FloatSource& source);
     void check_rounding(const IrInst& inst);
     void set_float(u8 guest, bool single, Xmm from);
@@ -262,7 +280,7 @@ private:
     void float_binary(const IrBlock& ir, u32 id, Xmm d);
     void float_unary(const IrBlock& ir, u32 id, Xmm d);
     void multiply_add(const IrBlock& ir, u32 id, Xmm d);
-    void check_sum(Xmm sum, const FloatSource& x, const FloatSource& y);
+    void check_sum(Xmm sum, const FloatSource& x, const FloatSource& y, u32 sources);
     void pick(const IrBlock& ir, u32 id, Xmm d);
     void sign(const IrBlock& ir, u32 id, Xmm d);
     void make_canonical(Xmm d, bool single);
@@ -292,7 +310,8 @@ private:
     struct Home {
         u8 guest;
         Gp host;
-        bool through;  // what is written goes to memory as well
+        bool lent;     // by a pinned register, or flexible: between units the value is in memory
+        bool written;  // by the unit
         u8 lender;     // the pinned guest register that is in memory meanwhile; 0: none
     };
     std::vector<Home> homes_;
@@ -309,6 +328,14 @@ private:
     bool copying_ = false;  // a group, with calls for all accesses
     bool fp_state_ = false, fp_arithmetic_ = false;
 
+    // Of 32-bit results: guest registers, as bits.
+    u32 words_ = 0;       // whose value is a sign-extended word, here
+    u32 unextended_ = 0;  // of these, what has only the lower half of it in its home
+    struct WordsAt {
+        u32 words = 0, unextended = 0;
+    };
+    std::vector<WordsAt> words_at_;  // by item
+
     // Of floating point. An f register's home has all of it, and memory the same unless the unit writes that
     // register: then memory has it when C++ is called or the unit is left. Or, where the unit takes it for a
     // single mostly, the home has its unboxed value, and memory has all of it, always.
@@ -322,6 +349,7 @@ private:
     u32 kept_ = 0;                        // f registers that are in their homes alone
     u32 unchecked_ = 0;                   // of these, results that may be a NaN, here
     u32 unchecked_before_ = 0;            // the instruction under way
+    std::array<u32, 32> implied_{};       // by f register: those that are no NaN when it is none
     std::vector<u32> unchecked_at_;       // by item
     bool result_unchecked_ = false;
     u32 boxed_ = 0;                              // f registers that are known to be boxed, here

@@ -2,6 +2,7 @@
 #include "cpu/jit/engine.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "cpu/jit/emitter.hpp"
 #include "cpu/jit/helpers.hpp"
@@ -75,21 +76,43 @@ u64 Engine::run(u64 budget) {
 
 // --- running
 
+// What translated code may use up before it must come back.
+void Engine::grant_budget() {
+    const u64 retired = c_.cpu.s.retired;
+    const u64 left = std::min(c_.limit - retired, kMostLeft);
+    c_.limit_at_entry = retired + left;
+    c_.left = left << kBudgetShift | kBextrControl;
+}
+
 // Enters a unit at `pc`; the budget is at least its charge. Gives the reason why it came back.
 Leave Engine::enter(u64 pc, const Unit& unit) {
-    HartState& s = c_.cpu.s;
-    const u64 left = std::min(c_.limit - s.retired, kMostLeft);
-    c_.limit_at_entry = s.retired + left;
-    c_.left = left << kBudgetShift | kBextrControl;
+    grant_budget();
     c_.page = pc & ~kPageMask;
     set_jump_tags();
     set_rounding(c_);
     const auto why = reinterpret_cast<Enter>(cache_.stubs().enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
+    c_.site = 0;
     const auto leave = static_cast<Leave>(why);
-    ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
-    if (leave != Leave::Trap && leave != Leave::Stop && leave != Leave::StopLoaded) c_.site = 0;
+    if (leave != Leave::Settled) ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
     return leave;
+}
+
+u64 Engine::go_on_after(Leave why) {
+    HartState& s = c_.cpu.s;
+    settle_fp(c_);
+    ++c_.stats.exits[static_cast<std::size_t>(kExitOf[static_cast<std::size_t>(why)])];
+    if (why != Leave::HandedTrap && why != Leave::HandedStop)
+        s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
+    const bool goes_on = go_on(settle(why));
+    grant_budget();
+    if (!goes_on) return 0;
+    set_jump_tags();  // of another mode or address space, perhaps
+    set_rounding(c_);
+    c_.leave_pc = s.pc;
+    const JumpEntry& entry = c_.jump_entries[(s.pc >> 1) % kJumpEntries];
+    const bool known = entry.pc == s.pc && entry.tag == c_.jump_tag32;
+    return known ? c_.code_base + entry.code : cache_.stubs().leave_indirect;
 }
 
 Exit Engine::run(const Unit& unit) {
@@ -107,17 +130,12 @@ Exit Engine::run_units(const Unit* unit, u64 pc) {
         if (c_.limit - s.retired < unit->charge) return interpret(pc);
         c_.block = nullptr;
         const Leave why = enter(pc, *unit);
-        if (why != Leave::HandedTrap && why != Leave::HandedStop)
-            s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
+        s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
         switch (why) {
             case Leave::Link: unit = after_link(); break;
             case Leave::Indirect: unit = after_indirect(); break;
             case Leave::Interpret: return interpret(c_.leave_pc);
-            default:
-                if (!go_on(settle(why))) return Exit::System;
-                c_.leave_pc = s.pc;
-                set_jump_tags();  // of another mode or address space, perhaps
-                unit = after_indirect();
+            default: return Exit::System;
         }
         pc = c_.leave_pc;
         if (unit == nullptr) {
@@ -150,10 +168,10 @@ void Engine::set_jump_tags() {
 // After an instruction that trapped (true), or behind which the hart must look at the world.
 bool Engine::settle(Leave why) {
     HartState& s = c_.cpu.s;
+    const u64 site = std::exchange(c_.site, 0);
     if (why == Leave::HandedTrap) return true;
     if (why == Leave::HandedStop) return false;
-    const Item& item = item_of_site();
-    c_.site = 0;
+    const Item& item = item_of_site(site);
     s.pc = c_.page + static_cast<u64>(item.offset);
     s.retired -= item.remaining;
     if (why == Leave::Trap) return true;
@@ -201,11 +219,11 @@ const Unit* Engine::after_indirect() {
 
 u64 Engine::retired_now() const {
     if (c_.block != nullptr || c_.site == 0) return InterpretingEngine::retired_now();
-    return c_.limit_at_entry - (c_.left >> kBudgetShift) - item_of_site().remaining;
+    return c_.limit_at_entry - (c_.left >> kBudgetShift) - item_of_site(c_.site).remaining;
 }
 
-const Item& Engine::item_of_site() const {
-    const u32 after = static_cast<u32>(c_.site - c_.code_base);
+const Item& Engine::item_of_site(u64 site_address) const {
+    const u32 after = static_cast<u32>(site_address - c_.code_base);
     const Unit& unit = [&]() -> const Unit& {
         const std::lock_guard lock(cache_.mutex);
         return cache_.unit_of_code(after);

@@ -25,6 +25,9 @@ public:
     // Physical address of the second page of a unit that has one.
     u64 second_frame(u32 unit) const { return cache_.unit(unit)->frames[1]; }
 
+    // For translated code: settle_and_go_on().
+    u64 go_on_after(Leave why);
+
     // --- Engine
     u64 retired_now() const override;
     void context_changed() override;
@@ -48,6 +51,7 @@ private:
     Exit run(const Unit& unit);
     Exit run_units(const Unit* unit, u64 pc);
     Leave enter(u64 pc, const Unit& unit);
+    void grant_budget();
     Exit interpret(u64 pc);
     bool settle(Leave why);
     void set_jump_tags();
@@ -55,7 +59,7 @@ private:
     // The unit to go on with; null: none yet.
     const Unit* after_link();
     const Unit* after_indirect();
-    const Item& item_of_site() const;
+    const Item& item_of_site(u64 site_address) const;
 
     // --- translate.cpp
     void translate(Block& block);

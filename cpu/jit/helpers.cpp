@@ -44,6 +44,8 @@ Status check_crossing(JitContext& c, u64 unit) {
     return Status::On;
 }
 
+u64 settle_and_go_on(JitContext& c, u64 why) { return c.engine->go_on_after(static_cast<Leave>(why)); }
+
 namespace {
 // What a unit takes for granted from one instruction to the next, and a system function may change.
 struct Granted {

@@ -13,6 +13,9 @@ struct Loaded {
 Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes);
 Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes);
 Status run_handed(JitContext& c, Handed& handed);
+// Behind an instruction that trapped, or after which something must be looked at (a Leave): where translated
+// code goes on with leave_pc; 0: nowhere, run() is to be returned to.
+u64 settle_and_go_on(JitContext& c, u64 why);
 // Is the page behind the one under way where the unit takes it to be? Without doing a walk for it.
 Status check_crossing(JitContext& c, u64 unit);
 // Moves what the host's control register saw into fflags.

@@ -5,9 +5,7 @@
 // `bextr` extracts the
 //      TLB's index from an address
 // rax rcx rdx  free between guest instructions
-// the rest     guest registers: the pinned ones everywhere, the flexible ones as a unit asks for them. A
-// flexible
-//              register's value is in memory as well, always.
+// the rest     guest registers: the pinned ones everywhere, the flexible ones as a unit asks for them.
 #pragma once
 #include <asmjit/x86.h>
 

@@ -21,6 +21,7 @@ public:
     Stubs make() {
         enter();
         leave_ = a.newLabel();
+        go_on_ = a.newLabel();
         way_out(Leave::Link, stubs_.leave_link, [this] { a.mov(at(c_.leave_detail), x86::eax); });
         way_out(Leave::Interpret, stubs_.leave_interpret, [this] {
             a.movsxd(x86::rax, x86::eax);
@@ -32,6 +33,7 @@ public:
             a.mov(at(c_.leave_pc), x86::rax);
         });
         leave();
+        go_on();
         for (unsigned i = 0; i < 4; ++i) {
             start(stubs_.load[i]);
             access(reinterpret_cast<u64>(load_for_code), 1u << i, false);
@@ -104,8 +106,39 @@ private:
         for (const auto& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbx, x86::rbp}) a.pop(reg);
         a.ret();
     }
+    // Members of a group whose probe failed may hit by themselves. Leaves rax and rcx where they do not.
+    void try_alone(u32 bytes, bool store) {
+        const Label miss = a.newLabel();
+        const Access kind = store ? Access::Store : Access::Load;
+        const auto entry = [&](const u64* table) {
+            return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
+        };
+        a.push(x86::rsi);
+        a.lea(x86::rdx, x86::ptr(x86::rax, static_cast<i32>(bytes) - 1));
+        a.bextr(x86::esi, x86::eax, kBudget.r32());
+        a.and_(x86::rdx, -static_cast<i32>(kFrameBytes));
+        a.or_(x86::rdx, at(c_.cpu.data_context));
+        a.cmp(x86::rdx, entry(c_.cpu.tlb.tags(kind)));
+        a.jne(miss);
+        a.add(x86::rax, entry(c_.cpu.tlb.addends(kind)));
+        a.pop(x86::rsi);
+        move(bytes, store);
+        a.ret();
+        a.bind(miss);
+        a.pop(x86::rsi);
+    }
+    void move(u32 bytes, bool store) {
+        const x86::Mem place = x86::ptr(x86::rax, 0, bytes);
+        switch (bytes) {
+            case 1: store ? a.mov(place, x86::cl) : a.movzx(x86::eax, place); break;
+            case 2: store ? a.mov(place, x86::cx) : a.movzx(x86::eax, place); break;
+            case 4: store ? a.mov(place, x86::ecx) : a.mov(x86::eax, place); break;
+            default: store ? a.mov(place, x86::rcx) : a.mov(x86::rax, place);
+        }
+    }
     // Which instruction it is follows from the return address, for whoever asks.
     void access(u64 function, u32 bytes, bool store) {
+        try_alone(bytes, store);
         a.mov(x86::rdx, x86::ptr(x86::rsp));
         a.mov(at(c_.site), x86::rdx);
         spill();
@@ -125,7 +158,7 @@ private:
         a.bind(out);
         a.add(x86::rsp, 8);
         if (!store) a.mov(at(c_.loaded), x86::rax);
-        leave_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
+        settle_as(Leave::Trap, store ? Leave::Stop : Leave::StopLoaded, x86::edx);
     }
     void ask(u64 function) {
         spill();
@@ -138,11 +171,29 @@ private:
         a.test(x86::eax, x86::eax);
         a.ret();
     }
-    void leave_as(Leave trapped, Leave stopped, x86::Gp status) {
+    void settle_as(Leave trapped, Leave stopped, x86::Gp status) {
         a.cmp(status, static_cast<u32>(Status::Trap));
-        a.mov(x86::eax, static_cast<u32>(trapped));
+        a.mov(x86::esi, static_cast<u32>(trapped));
         a.mov(x86::ecx, static_cast<u32>(stopped));
-        a.cmovne(x86::eax, x86::ecx);
+        a.cmovne(x86::esi, x86::ecx);
+        a.jmp(go_on_);
+    }
+    // Behind an instruction that trapped, or after which something must be looked at (esi): goes on where
+    // that leads, by the jump cache, if it knows the place.
+    void go_on() {
+        a.bind(go_on_);
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        call(reinterpret_cast<u64>(settle_and_go_on));
+        a.mov(x86::rcx, x86::rax);
+        fill();
+        a.mov(kBudget, at(c_.left));
+        a.mov(x86::rax, at(c_.leave_pc));
+        a.test(x86::rcx, x86::rcx);
+        const Label stay = a.newLabel();
+        a.jz(stay);
+        a.jmp(x86::rcx);
+        a.bind(stay);
+        a.mov(x86::eax, static_cast<u32>(Leave::Settled));
         a.jmp(leave_);
     }
     void handed() {
@@ -159,7 +210,7 @@ private:
         a.ret();
         a.bind(out);
         a.add(x86::rsp, 8);
-        leave_as(Leave::HandedTrap, Leave::HandedStop, x86::eax);
+        settle_as(Leave::HandedTrap, Leave::HandedStop, x86::eax);
     }
     void finish() {
         code_.flatten();
@@ -176,7 +227,7 @@ private:
     CodeHolder code_;
     x86::Assembler a;
     Stubs stubs_;
-    Label leave_;
+    Label leave_, go_on_;
 };
 }  // namespace
 
