@@ -96,6 +96,7 @@ bool load_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
     if (cpu.ram.contains(paddr, bytes)) {
         const u8* const host = cpu.ram.for_read(cpu.ram.frame_of(paddr)) + paddr % kFrameBytes;
         switch (paddr % bytes == 0 ? bytes : 0) {  // aligned ones are single accesses, for other harts to see
+            case 1: value = __atomic_load_n(host, __ATOMIC_RELAXED); break;
             case 2: value = __atomic_load_n(reinterpret_cast<const u16*>(host), __ATOMIC_RELAXED); break;
             case 4: value = __atomic_load_n(reinterpret_cast<const u32*>(host), __ATOMIC_RELAXED); break;
             case 8: value = __atomic_load_n(reinterpret_cast<const u64*>(host), __ATOMIC_RELAXED); break;
@@ -115,6 +116,7 @@ bool store_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64 value) {
         const u64 frame = cpu.ram.frame_of(paddr);
         u8* const host = cpu.ram.for_write(frame) + paddr % kFrameBytes;
         switch (paddr % bytes == 0 ? bytes : 0) {
+            case 1: __atomic_store_n(host, static_cast<u8>(value), __ATOMIC_RELAXED); break;
             case 2:
                 __atomic_store_n(reinterpret_cast<u16*>(host), static_cast<u16>(value), __ATOMIC_RELAXED);
                 break;

@@ -33,8 +33,11 @@ ExecutableMapping::ExecutableMapping(std::size_t bytes) : bytes_(bytes) {
         ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (writable == MAP_FAILED) throw std::bad_alloc();
     void* const executable = ::mremap(writable, 0, bytes, MREMAP_MAYMOVE);
-    if (executable == MAP_FAILED || ::mprotect(executable, bytes, PROT_READ | PROT_EXEC) != 0)
+    if (executable == MAP_FAILED || ::mprotect(executable, bytes, PROT_READ | PROT_EXEC) != 0) {
+        if (executable != MAP_FAILED) ::munmap(executable, bytes);
+        ::munmap(writable, bytes);
         throw std::bad_alloc();
+    }
     writable_ = static_cast<u8*>(writable);
     executable_ = static_cast<const u8*>(executable);
 }

@@ -1,6 +1,8 @@
 // What translated code works on: a hart as the interpreter knows it, and the translator's own cells beside
 // it.
 #pragma once
+#include <exception>
+
 #include "cpu/fp/fp.hpp"
 #include "cpu/interpreter/context.hpp"
 
@@ -80,6 +82,7 @@ struct JitContext : Context {
     u32 mxcsr_clear = 0;                  // the guest's without flags
     u32 mxcsr_guest = 0, mxcsr_host = 0;  // while they are put away; the guest's gathers flags
     FloatConstants floats;
+    std::exception_ptr failure;  // of the host, in what translated code called
     Engine* engine = nullptr;
     TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;

@@ -65,13 +65,9 @@ Engine::~Engine() {
 }
 
 u64 Engine::run(u64 budget) {
-    if (const u64 epoch = cache_.arrive(here_); epoch != epoch_) {
-        epoch_ = epoch;
-        context_changed();
-    }
-    const u64 done = HartEngine::run(budget);
-    TranslationCache::depart(here_);
-    return done;
+    const TranslationCache::Visit visit(cache_, here_);
+    follow_epoch();
+    return HartEngine::run(budget);
 }
 
 // --- running
@@ -93,6 +89,8 @@ Leave Engine::enter(u64 pc, const Unit& unit) {
     const auto why = reinterpret_cast<Enter>(cache_.stubs().enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     c_.site = 0;
+    if (c_.failure) [[unlikely]]
+        std::rethrow_exception(std::exchange(c_.failure, nullptr));
     const auto leave = static_cast<Leave>(why);
     if (leave != Leave::Settled) ++c_.stats.exits[static_cast<std::size_t>(kExitOf[why])];
     return leave;

@@ -69,6 +69,7 @@ private:
     const Unit* unit_of(Block& block) const;
     bool adopt(Block& block) const;  // with SeenCode::mutex: has somebody made its unit?
     bool make_room();
+    void follow_epoch();
 
     JitContext& c_;
     TranslationCache& cache_;

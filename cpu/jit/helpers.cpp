@@ -8,6 +8,17 @@ namespace hartline::jit {
 namespace {
 // MXCSR: all exceptions masked, and the rounding control for frm 0 to 3 (nearest, towards zero, down, up).
 constexpr std::array<u32, 4> kRoundingControl{0, 3, 1, 2};
+
+// The host's failures cannot unwind translated code: it is left as for a trap, and Engine::enter throws on.
+template <class Act>
+Status shielded(JitContext& c, Act&& act) noexcept {
+    try {
+        return act();
+    } catch (...) {
+        c.failure = std::current_exception();
+        return Status::Trap;
+    }
+}
 }  // namespace
 
 void set_rounding(JitContext& c) {
@@ -23,30 +34,33 @@ void settle_fp(JitContext& c) {
 Loaded load_for_code(JitContext& c, u64 vaddr, u64 bytes) {
     ++c.stats.load_misses;
     u64 value = 0;
-    if (!load_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return {0, Status::Trap};
-    return {value, c.leave ? Status::Stop : Status::On};
+    const Status status = shielded(c, [&] {
+        if (!load_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return Status::Trap;
+        return c.leave ? Status::Stop : Status::On;
+    });
+    return {value, status};
 }
 
 Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes) {
     ++c.stats.store_misses;
-    if (!store_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return Status::Trap;
-    return c.leave ? Status::Stop : Status::On;
+    return shielded(c, [&] {
+        if (!store_slow(c.cpu, vaddr, static_cast<unsigned>(bytes), value)) return Status::Trap;
+        return c.leave ? Status::Stop : Status::On;
+    });
 }
 
-Status check_crossing(JitContext& c, u64 unit) {
-    const u64 frame = c.engine->second_frame(static_cast<u32>(unit));
+namespace {
+Status crossing_status(JitContext& c, u32 unit) {
+    const u64 frame = c.engine->second_frame(unit);
     const u64 next = c.page + kFrameBytes;
     const Tlb& tlb = c.cpu.tlb;
     const bool known = tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c.cpu.fetch_context);
     if (!known || tlb.frame(Access::Fetch, next) << kFrameShift != frame) return Status::Stop;
     if (c.cpu.port.parallel() && c.engine->code_seen_changed(frame)) return Status::Stop;
-    c.crossings[unit % kCrossingEntries] = {c.page, c.jump_tag32, static_cast<u32>(unit)};
+    c.crossings[unit % kCrossingEntries] = {c.page, c.jump_tag32, unit};
     return Status::On;
 }
 
-u64 settle_and_go_on(JitContext& c, u64 why) { return c.engine->go_on_after(static_cast<Leave>(why)); }
-
-namespace {
 // What a unit takes for granted from one instruction to the next, and a system function may change.
 struct Granted {
     u64 fs, context, overflow_at;
@@ -64,10 +78,9 @@ bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
     return !c.leave && !c.cpu.contexts_stale && !c.cpu.gave_way && !s.waiting &&
            granted(c, uses_fp) == before && !interrupt_deliverable(c.cpu);
 }
-}  // namespace
 
 // As the only instruction of a block that the interpreter has entered.
-Status run_handed(JitContext& c, Handed& handed) {
+Status handed_status(JitContext& c, Handed& handed) {
     settle_fp(c);
     auto* const block = reinterpret_cast<Block*>(handed.block);
     HartState& s = c.cpu.s;
@@ -91,5 +104,24 @@ Status run_handed(JitContext& c, Handed& handed) {
             return Status::Trap;
         default: s.pc = following; return Status::Stop;
     }
+}
+}  // namespace
+
+Status check_crossing(JitContext& c, u64 unit) {
+    return shielded(c, [&] { return crossing_status(c, static_cast<u32>(unit)); });
+}
+
+u64 settle_and_go_on(JitContext& c, u64 why) {
+    if (c.failure) return 0;
+    u64 next = 0;
+    shielded(c, [&] {
+        next = c.engine->go_on_after(static_cast<Leave>(why));
+        return Status::On;
+    });
+    return next;
+}
+
+Status run_handed(JitContext& c, Handed& handed) {
+    return shielded(c, [&] { return handed_status(c, handed); });
 }
 }  // namespace hartline::jit

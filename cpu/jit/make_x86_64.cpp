@@ -14,11 +14,19 @@ bool host_supported() {
 
 std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& config) {
     if (!host_supported()) return nullptr;
-    return std::make_unique<Engine>(port, number, config);
+    try {
+        return std::make_unique<Engine>(port, number, config);
+    } catch (const std::bad_alloc&) {
+        throw NoMemoryForCode();
+    }
 }
 
 std::shared_ptr<SeenCode> make_cache(const HartConfig& config) {
     if (!host_supported()) return nullptr;
-    return std::make_shared<TranslationCache>(config.code_cache_bytes);
+    try {
+        return std::make_shared<TranslationCache>(config.code_cache_bytes);
+    } catch (const std::bad_alloc&) {
+        throw NoMemoryForCode();
+    }
 }
 }  // namespace hartline::jit

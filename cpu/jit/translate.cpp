@@ -144,11 +144,15 @@ bool Engine::make_room() {
     const TranslationCache::Room room = cache_.make_room(here_);
     c_.stats.dropped += room.dropped;
     c_.stats.evictions += room.evicted;
-    if (const u64 epoch = here_.epoch; epoch != epoch_) {
-        epoch_ = epoch;
-        context_changed();
-    }
+    follow_epoch();
     return room.made;
+}
+
+// Some code is gone since the hart was here: it forgets where jumps lead.
+void Engine::follow_epoch() {
+    if (here_.epoch == epoch_) return;
+    epoch_ = here_.epoch;
+    context_changed();
 }
 
 // May be called while one of the frame's units is under way: its store ends it.

@@ -19,13 +19,9 @@ void TranslationCache::join(Presence& hart, const JitContext& context) {
 }
 
 // Whoever empties a part counts the epoch first, and looks at the harts then.
-u64 TranslationCache::arrive(Presence& hart) const {
-    for (u64 epoch = epoch_;;) {
-        hart.epoch = epoch;
-        const u64 now = epoch_;
-        if (now == epoch) return epoch;
-        epoch = now;
-    }
+void TranslationCache::arrive(Presence& hart) const {
+    do hart.epoch = epoch_.load();
+    while (hart.epoch != epoch_);
 }
 
 const Unit* TranslationCache::find(u64 paddr) const {

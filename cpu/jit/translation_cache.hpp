@@ -26,9 +26,17 @@ public:
         static constexpr u64 kAway = ~u64{0};
         std::atomic<u64> epoch{kAway};
     };
-    // The epoch from which the hart knows units: when it is another than before, it forgets where jumps lead.
-    u64 arrive(Presence& hart) const;
-    static void depart(Presence& hart) { hart.epoch.store(Presence::kAway, std::memory_order_release); }
+    // While a hart runs.
+    class Visit {
+    public:
+        Visit(const TranslationCache& cache, Presence& hart) : hart_(hart) { cache.arrive(hart); }
+        ~Visit() { hart_.epoch.store(Presence::kAway, std::memory_order_release); }
+        Visit(const Visit&) = delete;
+        Visit& operator=(const Visit&) = delete;
+
+    private:
+        Presence& hart_;
+    };
 
     // Null: there is none of that number. It may be dropped.
     const Unit* unit(u32 number) const { return slot(number).load(std::memory_order_acquire); }
@@ -70,6 +78,7 @@ private:
         return std::atomic_ref<Unit*>(slots_.as<Unit*>()[number]);
     }
     Link& link_of(u32 number) { return slot(number / kMostLinks).load()->links[number % kMostLinks]; }
+    void arrive(Presence& hart) const;
     void disconnect(u32 link);
     void drop(Unit& unit);
     u64 condemn(Part& part);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <type_traits>
 #include <vector>
 
 #include "devices/virtio/mmio.hpp"
@@ -76,8 +77,10 @@ struct Config {
     u32 max_write_zeroes_seg = 1;
     u8 write_zeroes_may_unmap = 1;
     std::array<u8, 3> unused1{};
+    u32 max_secure_erase_sectors = 0;  // not offered
 };
 static_assert(sizeof(Config) == 64 && offsetof(Config, max_discard_sectors) == 36);
+static_assert(std::has_unique_object_representations_v<Config>, "a guest would see padding");
 
 struct Outcome {
     Status status = kIoError;

@@ -51,7 +51,7 @@ private:
         u16 columns = 0, rows = 0;
         u32 max_nr_ports = 1, emerg_wr = 0;
     } config_;
-    static_assert(sizeof(Config) == 12);
+    static_assert(sizeof(Config) == 12 && std::has_unique_object_representations_v<Config>);
 };
 
 void VirtioConsole::serve(unsigned queue) {

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "cpu/hart.hpp"
+#include "cpu/jit/make.hpp"
 #include "devices/aclint.hpp"
 #include "devices/board.hpp"
 #include "devices/finisher.hpp"
@@ -100,9 +101,15 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     HartConfig hart = hart_config(config);
     hart.observer = watchers.observer;
     hart.listener = watchers.translations;
-    if (config.parallel) hart.code = share_code(hart);
-    for (unsigned i = 0; i < config.harts; ++i)
-        machine_->add_hart([&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
+    try {
+        if (config.parallel) hart.code = share_code(hart);
+        for (unsigned i = 0; i < config.harts; ++i)
+            machine_->add_hart(
+                [&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
+    } catch (const jit::NoMemoryForCode&) {
+        throw HostError("--code-cache", "the host refuses memory for translated code",
+                        "give less (it is of each hart, or of a parallel machine), or --engine interpreter");
+    }
 }
 
 void Board::add_devices(const RunConfig& config, ByteSink& sink) {

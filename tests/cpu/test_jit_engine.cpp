@@ -196,3 +196,62 @@ TEST_CASE("jit_the_rounding_mode_reaches_units_that_are_linked", "[jit]") {
     CHECK(twins.interpreted.cpu().s.x[s5] > 1'000);
     CHECK(twins.stats().jump_inserts > 0);
 }
+
+namespace {
+// Fails as the host may: memory that it has no more of.
+class Failing final : public Device {
+public:
+    std::string_view name() const override { return "failing"; }
+    u64 size() const override { return kFrameBytes; }
+    bool read(u64, unsigned, u64&) override { throw std::bad_alloc(); }
+    bool write(u64, unsigned, u64) override { throw std::bad_alloc(); }
+    void reset() override {}
+    void describe(Archive&) override {}
+};
+
+// Two harts that go round 100 times, and then use the device.
+std::unique_ptr<Machine> failing_machine(EngineKind engine, bool parallel, bool store) {
+    auto machine = std::make_unique<Machine>(
+        MachineConfig{.ram_bytes = kRamBytes, .parallel = parallel, .wall = [] { return u64{0}; }});
+    machine->attach(kDevice, 0, [](DevicePort&) { return std::make_unique<Failing>(); });
+    for (int i = 0; i < 2; ++i)
+        machine->add_hart([&](HartPort& port, unsigned number) {
+            return make_hart(port, number, {.reset_pc = kRam, .engine = engine, .translate_after = 1});
+        });
+    Assembly code(kRam);
+    code.li(s2, kDevice);
+    code.li(t1, 100);
+    const u64 loop = code.here();
+    code.imm(Op::ADDI, t1, t1, -1);
+    code.branch(Op::BNE, t1, zero, loop);
+    if (store)
+        code.store(Op::SW, t1, 0, s2);
+    else
+        code.imm(Op::LW, t1, s2, 0);
+    code.jal(zero, loop);
+    for (u64 i = 0; i < code.words().size(); ++i) machine->ram().write(kRam + 4 * i, code.words()[i]);
+    return machine;
+}
+}  // namespace
+
+TEST_CASE("jit_failures_of_the_host_reach_the_caller_as_the_interpreters_do", "[jit]") {
+    for (const EngineKind engine : {EngineKind::Interpreter, EngineKind::Jit})
+        for (const bool parallel : {false, true})
+            for (const bool store : {false, true}) {
+                const auto machine = failing_machine(engine, parallel, store);
+                if (parallel)
+                    REQUIRE_THROWS_AS(machine->run_parallel([] { return false; }), std::bad_alloc);
+                else
+                    REQUIRE_THROWS_AS(machine->run(10'000), std::bad_alloc);
+                const TranslatorStats* const stats = translator_stats(machine->hart(0));
+                if (engine == EngineKind::Jit && !parallel)
+                    CHECK((store ? stats->store_misses : stats->load_misses) != 0);
+            }
+}
+
+TEST_CASE("a failure where events are served ends harts on threads", "[parallel]") {
+    const auto machine = failing_machine(EngineKind::Interpreter, true, false);
+    for (u64 at = kRam; at < kRam + 64; at += 4) machine->ram().write(at, encode(Op::JAL));  // jal zero, .
+    REQUIRE_THROWS_AS(machine->run_parallel([]() -> bool { throw std::out_of_range("a device"); }),
+                      std::out_of_range);
+}
