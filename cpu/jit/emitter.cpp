@@ -20,7 +20,7 @@ Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan
       plan_(plan),
       base_(place.base),
       offset_(place.offset),
-      first_link_(place.first_link),
+      unit_(place.unit),
       frames_(place.frames) {
     code_.init(asmjit::Environment::host(), base_);
     code_.attach(&a);

@@ -46,7 +46,7 @@ public:
     struct Place {
         u64 base;                   // the executable address that the code will start at
         u32 offset;                 // the same from the start of the cache
-        u32 first_link;             // number of its first link
+        u32 unit;                   // its number
         std::array<u64, 2> frames;  // physical addresses of its pages
     };
     Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place);
@@ -54,7 +54,6 @@ public:
     struct Result {
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
-        std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
         std::vector<Piece> pieces;
         std::vector<Link> links;
@@ -301,7 +300,7 @@ private:
     const Stubs& stubs_;
     const Plan& plan_;
     const u64 base_;
-    const u32 offset_, first_link_;
+    const u32 offset_, unit_;
     const std::array<u64, 2> frames_;
     asmjit::CodeHolder code_;
     x86::Assembler a;

@@ -17,7 +17,7 @@ Status run_handed(JitContext& c, Handed& handed);
 // code goes on with leave_pc; 0: nowhere, run() is to be returned to.
 u64 settle_and_go_on(JitContext& c, u64 why);
 // Is the page behind the one under way where the unit takes it to be? Without doing a walk for it.
-Status check_crossing(JitContext& c, Crossing& crossing);
+Status check_crossing(JitContext& c, u64 unit);
 // Moves what the host's control register saw into fflags.
 void settle_fp(JitContext& c);
 // Makes the control register of translated code what frm says, without flags.

@@ -46,7 +46,7 @@ po::options_description run_options() {
     add("translate-after", po::value<std::string>()->value_name("N"),
         "entries of a block until it is translated (100)");
     add("code-cache", po::value<std::string>()->value_name("SIZE"),
-        "for translations, a hart: 1M to 1G (128M)");
+        "for translations, a hart or a parallel machine: 1M to 1G (128M)");
     add("deterministic", po::bool_switch(),
         "time by instructions alone: the same input gives the same run, bit by bit");
     add("seed", po::value<std::string>()->value_name("N"),

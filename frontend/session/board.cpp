@@ -102,12 +102,13 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     hart.observer = watchers.observer;
     hart.listener = watchers.translations;
     try {
+        if (config.parallel) hart.code = share_code(hart);
         for (unsigned i = 0; i < config.harts; ++i)
             machine_->add_hart(
                 [&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
     } catch (const jit::NoMemoryForCode&) {
         throw HostError("--code-cache", "the host refuses memory for translated code",
-                        "give less (it is of each hart), or --engine interpreter");
+                        "give less (it is of each hart, or of a parallel machine), or --engine interpreter");
     }
 }
 
