@@ -131,7 +131,7 @@ Exit Engine::run_units(const Unit* unit, u64 pc) {
         s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
         switch (why) {
             case Leave::Link: unit = after_link(); break;
-            case Leave::Indirect: unit = after_indirect(); break;
+            case Leave::Indirect: unit = nullptr; break;
             case Leave::Interpret: return interpret(c_.leave_pc);
             default: return Exit::System;
         }
@@ -203,16 +203,18 @@ const Unit* Engine::after_link() {
     return to;
 }
 
-const Unit* Engine::after_indirect() {
+u64 Engine::find_way() {
+    HartState& s = c_.cpu.s;
+    s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
+    if (s.retired >= c_.limit) return 0;
     const u64 pc = c_.leave_pc;
-    if (c_.cpu.s.retired >= c_.limit) return nullptr;
     const Block* const block = find_block(pc);  // null: dispatch() will meet the trap again
-    if (block == nullptr) return nullptr;
+    if (block == nullptr) return 0;
     const Unit* const to = unit_of(const_cast<Block&>(*block));
-    if (to == nullptr) return nullptr;
+    if (to == nullptr) return 0;
     ++c_.stats.jump_inserts;
     c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
-    return to;
+    return c_.code_base + to->far_entry;
 }
 
 u64 Engine::retired_now() const {

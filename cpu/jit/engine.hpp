@@ -25,8 +25,9 @@ public:
     // Physical address of the second page of a unit that has one.
     u64 second_frame(u32 unit) const { return cache_.unit(unit)->frames[1]; }
 
-    // For translated code: settle_and_go_on().
+    // For translated code: settle_and_go_on() and find_way().
     u64 go_on_after(Leave why);
+    u64 find_way();
 
     // --- Engine
     u64 retired_now() const override;
@@ -58,7 +59,6 @@ private:
     void complete_load(const Item& item);
     // The unit to go on with; null: none yet.
     const Unit* after_link();
-    const Unit* after_indirect();
     const Item& item_of_site(u64 site_address) const;
 
     // --- translate.cpp

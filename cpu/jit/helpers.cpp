@@ -121,6 +121,15 @@ u64 settle_and_go_on(JitContext& c, u64 why) {
     return next;
 }
 
+u64 find_way(JitContext& c) {
+    u64 code = 0;
+    shielded(c, [&] {
+        code = c.engine->find_way();
+        return Status::On;
+    });
+    return code;
+}
+
 Status run_handed(JitContext& c, Handed& handed) {
     return shielded(c, [&] { return handed_status(c, handed); });
 }

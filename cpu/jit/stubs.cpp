@@ -28,10 +28,7 @@ public:
             a.add(x86::rax, at(c_.page));
             a.mov(at(c_.leave_pc), x86::rax);
         });
-        way_out(Leave::Indirect, stubs_.leave_indirect, [this] {
-            a.and_(x86::rax, -2);
-            a.mov(at(c_.leave_pc), x86::rax);
-        });
+        indirect();
         leave();
         go_on();
         for (unsigned i = 0; i < 4; ++i) {
@@ -105,6 +102,25 @@ private:
         start(address);
         first();
         a.mov(x86::eax, static_cast<u32>(why));
+        a.jmp(leave_);
+    }
+    // Where the jump cache does not know the address in rax.
+    void indirect() {
+        const Label nowhere = a.newLabel();
+        start(stubs_.leave_indirect);
+        a.and_(x86::rax, -2);
+        a.mov(at(c_.leave_pc), x86::rax);
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        call(reinterpret_cast<u64>(find_way));
+        a.mov(x86::rcx, x86::rax);
+        fill();
+        a.mov(x86::rax, at(c_.leave_pc));
+        a.test(x86::rcx, x86::rcx);
+        a.jz(nowhere);
+        a.jmp(x86::rcx);
+        a.bind(nowhere);
+        a.mov(x86::eax, static_cast<u32>(Leave::Indirect));
         a.jmp(leave_);
     }
     void leave() {

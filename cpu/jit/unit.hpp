@@ -66,7 +66,7 @@ inline constexpr u32 kMostLinks = 1 << 10;
 constexpr u32 link_number(u32 unit) { return unit * kMostLinks; }
 inline constexpr u32 kMostUnits = ~u32{0} / kMostLinks;
 
-struct Unit {
+struct alignas(64) Unit {  // what a jump to it looks at is in one cache line of the host
     u64 paddr = 0;
     std::array<u64, 2> frames{};  // of its page, and of the following one where it goes on there
     u32 number = 0;
