@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "devices/virtio/mmio.hpp"
+#include "devices/virtio/device.hpp"
 
 namespace hartline {
 namespace {
@@ -88,7 +88,7 @@ struct Outcome {
     u64 moved = 0;    // bytes, for the time that it takes
 };
 
-class VirtioBlock final : public virtio::MmioDevice {
+class VirtioBlock final : public virtio::VirtioDevice {
 public:
     VirtioBlock(DevicePort& port, std::shared_ptr<BlockBackend> backend, std::string serial);
 
@@ -135,7 +135,7 @@ u64 features_of(const BlockBackend& backend) {
 }
 
 VirtioBlock::VirtioBlock(DevicePort& port, std::shared_ptr<BlockBackend> backend, std::string serial)
-    : MmioDevice(port, {"virtio_block", kDeviceType, features_of(*backend), {kQueueSize}}),
+    : VirtioDevice(port, {"virtio_block", kDeviceType, features_of(*backend), {kQueueSize}}),
       backend_(std::move(backend)),
       serial_(std::move(serial)) {
     static_assert(kDue >= kOwnTags);
@@ -269,7 +269,7 @@ void VirtioBlock::describe_own(Archive& archive) {
 }
 }  // namespace
 
-DeviceFactory virtio_block(std::shared_ptr<BlockBackend> backend, std::string serial) {
+VirtioFactory virtio_block(std::shared_ptr<BlockBackend> backend, std::string serial) {
     return [backend = std::move(backend), serial = std::move(serial)](DevicePort& port) {
         return std::make_unique<VirtioBlock>(port, backend, serial);
     };

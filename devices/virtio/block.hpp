@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
-#include "core/device.hpp"
+#include "devices/virtio/device.hpp"
 #include "devices/storage/backend.hpp"
 
 namespace hartline {
 // `serial`: what GET_ID and /dev/disk/by-id show, at most 20 bytes.
-DeviceFactory virtio_block(std::shared_ptr<BlockBackend> backend, std::string serial = "hartline");
+VirtioFactory virtio_block(std::shared_ptr<BlockBackend> backend, std::string serial = "hartline");
 }  // namespace hartline

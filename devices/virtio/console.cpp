@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "devices/byte_queue.hpp"
-#include "devices/virtio/mmio.hpp"
+#include "devices/virtio/device.hpp"
 
 namespace hartline {
 namespace {
@@ -20,10 +20,10 @@ constexpr u64 kMostBytes =
     4 << 20;  // of one buffer to send; a driver that sends more gets DEVICE_NEEDS_RESET
 constexpr u64 kPieceBytes = 64 * 1024;
 
-class VirtioConsole final : public virtio::MmioDevice {
+class VirtioConsole final : public virtio::VirtioDevice {
 public:
     VirtioConsole(DevicePort& port, ByteSink& sink, ConsoleSize size)
-        : MmioDevice(port, {"virtio_console", kDeviceType, kSize, {kQueueSize, kQueueSize}}), sink_(sink) {
+        : VirtioDevice(port, {"virtio_console", kDeviceType, kSize, {kQueueSize, kQueueSize}}), sink_(sink) {
         config_.columns = size.columns;
         config_.rows = size.rows;
     }
@@ -87,7 +87,7 @@ u64 VirtioConsole::transmit(const Chain& chain) {
 }
 }  // namespace
 
-DeviceFactory virtio_console(ByteSink& sink, ConsoleSize size) {
+VirtioFactory virtio_console(ByteSink& sink, ConsoleSize size) {
     return [&sink, size](DevicePort& port) { return std::make_unique<VirtioConsole>(port, sink, size); };
 }
 }  // namespace hartline

@@ -1,6 +1,6 @@
 // virtio-console: one port.
 #pragma once
-#include "core/device.hpp"
+#include "devices/virtio/device.hpp"
 
 namespace hartline {
 struct ConsoleSize {
@@ -8,5 +8,5 @@ struct ConsoleSize {
     u16 rows = 25;
 };
 // What the guest sends goes to `sink`, which outlives the device.
-DeviceFactory virtio_console(ByteSink& sink, ConsoleSize size = {});
+VirtioFactory virtio_console(ByteSink& sink, ConsoleSize size = {});
 }  // namespace hartline

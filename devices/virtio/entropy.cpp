@@ -8,7 +8,7 @@
 #include <bit>
 #include <cstring>
 
-#include "devices/virtio/mmio.hpp"
+#include "devices/virtio/device.hpp"
 
 namespace hartline {
 namespace {
@@ -56,10 +56,10 @@ Block chacha20(u64 seed, u64 counter) {
     return x;
 }
 
-class VirtioEntropy final : public virtio::MmioDevice {
+class VirtioEntropy final : public virtio::VirtioDevice {
 public:
     VirtioEntropy(DevicePort& port, u64 seed)
-        : MmioDevice(port, {"virtio_entropy", kDeviceType, 0, {kQueueSize}}), seed_(seed) {
+        : VirtioDevice(port, {"virtio_entropy", kDeviceType, 0, {kQueueSize}}), seed_(seed) {
         s_.seed = seed;
     }
 
@@ -95,7 +95,7 @@ u64 VirtioEntropy::fill(const Chain& chain) {
 }
 }  // namespace
 
-DeviceFactory virtio_entropy(u64 seed) {
+VirtioFactory virtio_entropy(u64 seed) {
     return [seed](DevicePort& port) { return std::make_unique<VirtioEntropy>(port, seed); };
 }
 }  // namespace hartline

@@ -29,7 +29,8 @@ po::options_description machine_options() {
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
     add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro]")->composing(),
-        "raw disk image, /dev/vda and on; up to 6");
+        "disk image, /dev/vda and on; up to 6. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
+        "Its backing files lie in its folder or below, or ,backing=any");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -79,7 +80,8 @@ po::options_description report_options() {
         "a line for each instruction with what it did, as Spike's --log-commits has it; compressed for a name in .gz");
     add("log-range", po::value<std::string>()->value_name("FROM:TO[,…]"), "log only these addresses");
     add("log-privilege", po::value<std::string>()->value_name("MSU"), "log only these modes");
-    add("log-window", po::value<std::string>()->value_name("FROM:TO"), "log only these instructions, by number (1M:2M)");
+    add("log-window", po::value<std::string>()->value_name("FROM:TO"),
+        "log only these instructions, by number (1M:2M)");
     add("coverage", po::value<std::string>()->value_name("FILE"),
         "add to FILE which instructions, operands, traps and CSRs were exercised: see hartline coverage");
     add("dump-translation", po::value<std::string>()->value_name("ADDRESS[,…]"),
@@ -274,7 +276,7 @@ std::string config_text(const RunConfig& config) {
     line("memory", size_text(config.memory));
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
-    for (const DiskConfig& disk : config.disks) line("disk", disk.path + (disk.read_only ? ",ro" : ",rw"));
+    for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

@@ -14,11 +14,12 @@
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
-#include "devices/storage/raw.hpp"
+#include "devices/storage/image.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
+#include "devices/virtio/mmio.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -67,7 +68,11 @@ HartConfig hart_config(const RunConfig& config) {
 
 std::unique_ptr<BlockBackend> open_disk(const DiskConfig& disk) {
     try {
-        return open_raw(disk.path, disk.read_only);
+        ImageOptions options;
+        options.read_only = disk.read_only;
+        options.format = disk.format;
+        options.backing_names = disk.backing;
+        return open_image(disk.path, options);
     } catch (const std::runtime_error& error) {
         throw InputError(error.what());
     }
@@ -126,11 +131,13 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
 }
 
 void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
-    for (unsigned slot = 0; slot < config.disks.size(); ++slot)
-        attach(*machine_, virtio_place(slot),
-               virtio_block(open_disk(config.disks[slot]), "hartline-" + std::to_string(slot)));
-    const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_console(sink));
-    attach(*machine_, virtio_place(kEntropySlot), virtio_entropy(*config.seed));
+    unsigned slot = 0;
+    for (const DiskConfig& disk : config.disks) {
+        const std::string serial = "hartline-" + std::to_string(slot);
+        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
+    }
+    const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
+    attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
 }
 

@@ -1,6 +1,11 @@
 // Ranges and contradictions of a run's options.
 #include "frontend/session/config.hpp"
 
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
 #include "cpu/jit/make.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/recorder.hpp"
@@ -98,15 +103,61 @@ EngineKind parse_engine(const std::string& option, const std::string& text) {
     throw InputError(option, "'" + text + "' is no engine", "choose interpreter, jit or ir");
 }
 
+namespace {
+constexpr std::array<std::pair<std::string_view, BackingNames>, 3> kBackingNames{
+    {{"beneath", BackingNames::Beneath}, {"any", BackingNames::Anywhere}, {"none", BackingNames::None}}};
+
+// False: it is no option, but a part of the name.
+bool set_disk_option(DiskConfig& disk, const std::string& option) {
+    const std::size_t equals = option.find('=');
+    const std::string key = option.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : option.substr(equals + 1);
+    if (option == "ro" || option == "rw") {
+        disk.read_only = option == "ro";
+    } else if (key == "format") {
+        disk.format = image_format(value);
+        if (!disk.format && value != "auto")
+            throw InputError("--disk", "'" + value + "' is no format", "choose raw or qcow2");
+    } else if (key == "backing") {
+        const auto* found =
+            std::ranges::find(kBackingNames, value, &std::pair<std::string_view, BackingNames>::first);
+        if (found == kBackingNames.end())
+            throw InputError("--disk", "backing '" + value + "' is unknown", "choose beneath, any or none");
+        disk.backing = found->second;
+    } else {
+        return false;
+    }
+    return true;
+}
+}  // namespace
+
 DiskConfig parse_disk(const std::string& text) {
-    DiskConfig disk{text, false};
-    if (const std::size_t comma = text.rfind(','); comma != std::string::npos) {
-        const std::string option = text.substr(comma + 1);
-        if (option == "ro" || option == "rw") disk = {text.substr(0, comma), option == "ro"};
+    DiskConfig disk{text};
+    // From the end, and each kind once, so that names may have commas and look like options.
+    std::set<std::string> kinds;
+    for (std::size_t comma; (comma = disk.path.rfind(',')) != std::string::npos;) {
+        const std::string option = disk.path.substr(comma + 1);
+        const std::string kind =
+            option == "ro" || option == "rw" ? "mode" : option.substr(0, option.find('='));
+        if (kinds.contains(kind) || !set_disk_option(disk, option)) break;
+        kinds.insert(kind);
+        disk.path.resize(comma);
     }
     if (disk.path.empty())
-        throw InputError("--disk", "'" + text + "' names no file", "write FILE or FILE,ro");
+        throw InputError("--disk", "'" + text + "' names no file",
+                         "write FILE, FILE,ro or FILE,format=qcow2");
     return disk;
+}
+
+std::string disk_text(const DiskConfig& disk) {
+    const bool all =
+        disk.path.find(',') != std::string::npos;  // else a part of the name might be read as one
+    std::string text = disk.path + (disk.read_only ? ",ro" : ",rw");
+    if (disk.format || all) text += ",format=" + (disk.format ? std::string(name(*disk.format)) : "auto");
+    for (const auto& [word, backing] : kBackingNames)
+        if (backing == disk.backing && (backing != BackingNames::Beneath || all))
+            text += ",backing=" + std::string(word);
+    return text;
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {

@@ -6,12 +6,15 @@
 
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
+#include "devices/storage/image.hpp"
 
 namespace hartline {
 
 struct DiskConfig {
-    std::string path;  // of a raw image
+    std::string path;
     bool read_only = false;
+    std::optional<ImageFormat> format{};  // not given: see ImageOptions
+    BackingNames backing = BackingNames::Beneath;
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -87,8 +90,9 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
-// FILE or FILE,ro.
+// FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none behind it.
 DiskConfig parse_disk(const std::string& text);
+std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

@@ -10,6 +10,7 @@
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
+#include "devices/virtio/mmio.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 
@@ -23,10 +24,10 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"aclint_sswi", aclint_sswi()},
         {"plic", plic()},
         {"uart", uart(sink)},
-        {"virtio0", virtio_block(std::make_shared<MemoryDisk>(1 << 20))},
-        {"virtio1", virtio_console(sink)},
-        {"virtio2", virtio_entropy(7)},
-        {"virtio3", virtio_block(std::make_shared<MemoryDisk>(1 << 20, true))},
+        {"virtio0", virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(1 << 20)))},
+        {"virtio1", virtio_mmio(virtio_console(sink))},
+        {"virtio2", virtio_mmio(virtio_entropy(7))},
+        {"virtio3", virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(1 << 20, true)))},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
 }

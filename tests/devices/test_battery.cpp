@@ -220,7 +220,7 @@ struct Board {
             if (name == "htif") machine.watch(0x8000'1000, 8, device);
         }
         const auto& last = virtio_place(7);
-        machine.attach(last.base, last.irq, virtio_block(disk));
+        machine.attach(last.base, last.irq, virtio_mmio(virtio_block(disk)));
         for (int i = 0; i < 2; ++i)
             machine.add_hart([](HartPort&, unsigned) { return std::make_unique<WaitingHart>(); });
     }

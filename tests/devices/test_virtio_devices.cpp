@@ -4,6 +4,7 @@
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
+#include "devices/virtio/mmio.hpp"
 #include "tests/devices/memory_disk.hpp"
 #include "tests/devices/virtio_driver.hpp"
 
@@ -23,7 +24,7 @@ struct DiskRig {
     u64 header, data, status;
     explicit DiskRig(bool read_only = false, u64 without = Driver::kEventIdx)
         : disk(std::make_shared<MemoryDisk>(1 << 20, read_only)),
-          device(virtio_block(disk, "serial-0")(port)),
+          device(virtio_mmio(virtio_block(disk, "serial-0"))(port)),
           driver(port, *device),
           header(driver.alloc(16)),
           data(driver.alloc(1 << 20)),
@@ -190,7 +191,7 @@ TEST_CASE("a snapshot with requests in flight goes on where it was") {
     d.submit(kIn, 5, {{d.data, 512, true}});
     const auto image = save_of(*d.device);
     FakePort& port = d.port;
-    const auto copy = virtio_block(d.disk)(port);
+    const auto copy = virtio_mmio(virtio_block(d.disk))(port);
     load_into(*copy, image);
     CHECK(hash_of(*copy) == hash_of(*d.device));
     CHECK(d.driver.load<u16>(d.driver.rings[0].used + 2) == 0);
@@ -206,7 +207,7 @@ TEST_CASE("a snapshot with requests in flight goes on where it was") {
     port.advance(*copy, 1);
     CHECK(d.driver.collect());
     CHECK_FALSE(d.driver.broken());
-    const auto smaller = virtio_block(std::make_shared<MemoryDisk>(4096))(port);
+    const auto smaller = virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(4096)))(port);
     CHECK_THROWS_AS(load_into(*smaller, image), ArchiveError);
 }
 
@@ -225,7 +226,7 @@ TEST_CASE("block requests without a header or a status byte, or too many in flig
 TEST_CASE("a request that would move more than the bound is refused") {
     DiskRig d;
     const auto vast = std::make_shared<MemoryDisk>(200 << 20);
-    const auto device = virtio_block(vast)(d.port);
+    const auto device = virtio_mmio(virtio_block(vast))(d.port);
     Driver driver(d.port, *device);
     driver.free = d.driver.free;
     driver.start(256);
@@ -243,7 +244,7 @@ namespace {
 struct ConsoleRig {
     FakePort port;
     Sink sink;
-    std::unique_ptr<Device> device = virtio_console(sink, {132, 43})(port);
+    std::unique_ptr<Device> device = virtio_mmio(virtio_console(sink, {132, 43}))(port);
     Driver driver{port, *device};
     u64 data = driver.alloc(65536);
     std::string text(u64 at, u32 length) {
@@ -305,7 +306,7 @@ TEST_CASE("a buffer with no room for input is given back empty") {
 
 TEST_CASE("entropy goes on after a snapshot, and does not repeat itself") {
     FakePort port;
-    const auto device = virtio_entropy(5)(port), other = virtio_entropy(6)(port);
+    const auto device = virtio_mmio(virtio_entropy(5))(port), other = virtio_mmio(virtio_entropy(6))(port);
     Driver driver(port, *device);
     driver.start(8);
     const u64 at = driver.alloc(64);
@@ -325,7 +326,7 @@ TEST_CASE("entropy goes on after a snapshot, and does not repeat itself") {
 TEST_CASE("entropy is the same for a seed and differs between seeds") {
     const auto first = [](u64 seed) {
         FakePort port;
-        const auto device = virtio_entropy(seed)(port);
+        const auto device = virtio_mmio(virtio_entropy(seed))(port);
         Driver driver(port, *device);
         driver.start(8);
         const u64 at = driver.alloc(256);

@@ -4,6 +4,7 @@
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
+#include "devices/virtio/mmio.hpp"
 #include "tests/devices/memory_disk.hpp"
 #include "tests/devices/virtio_driver.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 // An entropy device: the smallest that answers at once.
 struct Rig {
     FakePort port;
-    std::unique_ptr<Device> device = virtio_entropy(1)(port);
+    std::unique_ptr<Device> device = virtio_mmio(virtio_entropy(1))(port);
     Driver driver{port, *device};
     u64 buffer = driver.alloc(4096);
 };
@@ -288,7 +289,7 @@ TEST_CASE("a descriptor that points at the rings themselves is read once and doe
 TEST_CASE("checklist 66: a reset with requests in flight forgets them") {
     FakePort port;
     const auto disk = std::make_shared<MemoryDisk>(1 << 20);
-    const auto device = virtio_block(disk)(port);
+    const auto device = virtio_mmio(virtio_block(disk))(port);
     Driver driver(port, *device);
     const u64 header = driver.alloc(16), data = driver.alloc(512), status = driver.alloc(1);
     for (int how = 0; how < 2; ++how) {
@@ -317,7 +318,7 @@ TEST_CASE("checklist 66: a reset with requests in flight forgets them") {
 TEST_CASE("a kick does a bounded amount of work; the rest follows by itself") {
     FakePort port;
     Sink sink;
-    const auto device = virtio_console(sink)(port);
+    const auto device = virtio_mmio(virtio_console(sink))(port);
     Driver driver(port, *device);
     driver.start(64, 2);
     const u64 data = driver.alloc(1 << 20);
@@ -339,7 +340,7 @@ TEST_CASE("a snapshot keeps where the interrupts stand") {
         return r.driver.acknowledge();
     };
     for (u16 i = 0; i < 5; ++i) CHECK_FALSE(use(*r.device, 100));
-    const auto other = virtio_entropy(1)(r.port);
+    const auto other = virtio_mmio(virtio_entropy(1))(r.port);
     load_into(*other, save_of(*r.device));
     r.driver.set_used_event(2);  // passed before the snapshot: not again
     r.driver.submit(0, {{r.buffer, 8, true}});
