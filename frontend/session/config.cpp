@@ -30,6 +30,18 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--append", "has a zero byte in it", "remove it");
 }
 
+void validate_net(const RunConfig& config) {
+    const NetConfig::Kind kind = config.net ? config.net->kind : NetConfig::Kind::None;
+    if (kind != NetConfig::Kind::None && config.deterministic)
+        throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
+                         "give --net none, or leave --deterministic out");
+    if (kind != NetConfig::Kind::None && config.disks.size() == RunConfig::kMostDisks)
+        throw InputError("--disk", "6 are too many beside a network card", "give 5, or --net none");
+    if (kind != NetConfig::Kind::User && !config.publish.empty())
+        throw InputError("--publish", "is for the user network",
+                         config.net ? "give --net user" : "leave --deterministic out");
+}
+
 void validate_run(const RunConfig& config) {
     if (config.parallel && config.deterministic)
         throw InputError("--parallel", "cannot be exact", "leave --deterministic or --parallel out");
@@ -71,6 +83,7 @@ void validate(const RunConfig& config) {
     if (config.image.empty())
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
+    validate_net(config);
     validate_translator(config);
     validate_run(config);
 }
@@ -96,6 +109,12 @@ EngineKind parse_engine(const std::string& option, const std::string& text) {
     for (std::size_t i = 0; i < kEngineNames.size(); ++i)
         if (text == kEngineNames[i]) return static_cast<EngineKind>(i);
     throw InputError(option, "'" + text + "' is no engine", "choose interpreter, jit or ir");
+}
+
+NetConfig default_net(const RunConfig& config) {
+    NetConfig net;
+    if (!config.deterministic) net.kind = NetConfig::Kind::User;
+    return net;
 }
 
 DiskConfig parse_disk(const std::string& text) {

@@ -6,6 +6,7 @@
 
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
+#include "frontend/session/net.hpp"
 
 namespace hartline {
 
@@ -36,6 +37,8 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
+    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    std::vector<net::PublishedPort> publish;  // by the user network
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
@@ -87,6 +90,8 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
+// What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
+NetConfig default_net(const RunConfig& config);
 // FILE or FILE,ro.
 DiskConfig parse_disk(const std::string& text);
 // TICK:FILE.
