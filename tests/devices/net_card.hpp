@@ -1,5 +1,7 @@
 // A card with a driver in front of it and nothing behind it, for tests of virtio-net.
 #pragma once
+#include <cstring>
+
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "tests/devices/packets.hpp"

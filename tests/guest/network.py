@@ -9,10 +9,12 @@ import http.server
 import os
 import random
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 
-from console import boot, check
+from console import boot, check, with_files
 
 SIZE = 24 << 20    # bytes of one large transfer
 DATA = random.Random(5).randbytes(SIZE)
@@ -20,8 +22,7 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Gives DATA away, and takes in what is sent to it."""
-    received = b""
+    """Gives DATA away."""
 
     def do_GET(self):
         self.send_response(200)
@@ -87,7 +88,13 @@ web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
 threading.Thread(target=web.serve_forever, daemon=True).start()
 tcp, udp = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
 
-guest = boot(sys.argv[1], *sys.argv[2:], "--publish", f"{tcp}:7", "--publish", f"127.0.0.1:{udp}:9/udp")
+with tempfile.TemporaryDirectory() as work:
+    program = os.path.join(work, "echo_server")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "echo.c")
+    subprocess.run(["riscv64-linux-gnu-gcc", "-O2", "-static", source, "-o", program], check=True)
+    initrd = with_files(work, f"{program}:/bin/echo_server:755")
+    guest = boot(sys.argv[1], *sys.argv[2:], "--publish", f"{tcp}:7", "--publish", f"127.0.0.1:{udp}:9/udp",
+                 initrd=initrd)
 guest.run("for i in $(seq 100); do [ -e /run/network ] && break; sleep 0.2; done; cat /run/udhcpc.log")
 check("inet 10.0.2.15/24" in guest.run("ip addr show eth0"), "the address by DHCP", guest)
 check("default via 10.0.2.2" in guest.run("ip route"), "the route by DHCP", guest)
@@ -101,7 +108,7 @@ guest.run(f"nc 10.0.2.2 {port} < /tmp/data")
 thread.join(100)
 check(result.get("digest") == DIGEST, "what was sent", guest)
 
-guest.run("nc -lk -p 7 -e cat > /dev/null 2>&1 & nc -u -lk -p 9 -e cat > /dev/null 2>&1 & sleep 1")
+guest.run("echo_server tcp 7 udp 9")
 check(echo_tcp(tcp), "TCP echo of a published port", guest)
 check(echo_udp(udp), "UDP echo of a published port", guest)
 counters = guest.run("cat /sys/class/net/eth0/statistics/rx_errors /sys/class/net/eth0/statistics/tx_errors")
