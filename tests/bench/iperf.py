@@ -27,7 +27,7 @@ import guest_apt
 GUEST = ROOT / "build" / "guests" / "busybox"
 PACKAGES = ["iperf3", "libiperf0", "libsctp1", "libssl3t64", "libzstd1", "zlib1g", "libc6", "libgcc-s1"]
 WANTED = r"(iperf3|ld-linux-riscv64-lp64d\.so\.1|lib(c|m|iperf|sctp|ssl|crypto|zstd|z|gcc_s|pthread|dl)\.so\.[\d.]+)$"
-LIMIT = 300    # seconds for one run
+LIMIT = 150    # seconds for one run
 
 
 def initrd(work):
@@ -47,7 +47,7 @@ def initrd(work):
 
 def guest_command(port, seconds):
     iperf = f"iperf3 -c 10.0.2.2 -p {port} -t {seconds} -i 0"
-    lines = [f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -e /run/network ] && break; sleep 1; done",
+    lines = ["for i in $(seq 20); do [ -e /run/network ] && break; sleep 1; done",
              f"{iperf} -J > /tmp/up", f"{iperf} -R -J > /tmp/down",
              "echo =up=; cat /tmp/up; echo =down=; cat /tmp/down; echo =end=; poweroff -f"]
     return "; ".join(lines)
@@ -63,10 +63,12 @@ def run(command, text):
             if not block:
                 break
             out += block
-            if not typed and b"guest up" in out and out.rstrip().endswith(b"#"):
+            if not typed and b"# " in out.partition(b"guest up")[2]:
                 process.stdin.write(text.encode() + b"\n")
                 process.stdin.flush()
                 typed = True
+        else:
+            print(out.decode("utf-8", "replace")[-2000:], file=sys.stderr)
         process.kill()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return out.decode("utf-8", "replace").replace("\r", ""), (after.ru_utime + after.ru_stime -
