@@ -31,6 +31,12 @@ po::options_description machine_options() {
     add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro]")->composing(),
         "disk image, /dev/vda and on; up to 6. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
         "Its backing files lie in its folder or below, or ,backing=any");
+    add("net", po::value<std::string>()->value_name("KIND"),
+        "network card: 'user' (a NAT of its own: the guest is 10.0.2.15, the host 10.0.2.2), 'tap=INTERFACE', or "
+        "'none'; then ,mac=… and ,mtu=… (user; with --deterministic none)");
+    add("publish", po::value<std::vector<std::string>>()->value_name("[HOST:]PORT:GUEST[/udp]")->composing(),
+        "the host's PORT leads to the guest's, with --net user: 2222:22. HOST: who may come (127.0.0.1); 0.0.0.0: "
+        "everybody");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -239,6 +245,10 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
+    if (const auto* net = text(values, "net")) config.net = parse_net(*net);
+    if (values.count("publish") != 0)
+        for (const auto& port : values["publish"].as<std::vector<std::string>>())
+            config.publish.push_back(parse_publish(port));
     if (values.count("disk") != 0)
         for (const auto& disk : values["disk"].as<std::vector<std::string>>())
             config.disks.push_back(parse_disk(disk));
@@ -277,6 +287,8 @@ std::string config_text(const RunConfig& config) {
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
     for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
+    line("net", config.net ? net_text(*config.net) : "");
+    for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

@@ -79,6 +79,7 @@ std::string run_help() {
            "  hartline run Image --initrd initrd.cpio.gz --append 'console=ttyS0'\n"
            "  hartline run Image --disk root.img --append 'root=/dev/vda rw' --memory 2G --harts 4\n"
            "  printf 'uname -a\\npoweroff\\n' | hartline run Image --initrd i.gz --deterministic --stats\n"
+           "  hartline run Image --disk root.img --publish 2222:22     then: ssh -p 2222 root@127.0.0.1\n"
            "  hartline run rv64ui-p-add\n"
            "\n"
            "At a terminal Ctrl-A x leaves and Ctrl-A h shows what else there is. Exit codes: 0 power-off; the\n"
@@ -89,7 +90,7 @@ std::string run_help() {
 }
 
 int verb_run(std::span<const std::string> arguments) {
-    const RunRequest request = parse_run(arguments);
+    RunRequest request = parse_run(arguments);
     if (request.help) {
         std::cout << run_help();
         return 0;
@@ -98,6 +99,7 @@ int verb_run(std::span<const std::string> arguments) {
         std::cout << config_text(request.config);
         return 0;
     }
+    if (!request.config.net) request.config.net = default_net(request.config);
     validate(request.config);
     return request.config.dump_dtb.empty() ? run(request.config) : dump_tree(request.config);
 }

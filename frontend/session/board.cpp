@@ -20,6 +20,7 @@
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/net.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -136,9 +137,28 @@ void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
         const std::string serial = "hartline-" + std::to_string(slot);
         attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
     }
+    if (config.net) add_network(config, slot);
     const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
     attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
+}
+
+void Board::add_network(const RunConfig& config, unsigned slot) {
+    network_ = make_network(*config.net, config.publish);
+    if (network_ == nullptr) return;
+    const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
+    card_ = &attach(*machine_, virtio_place(slot), virtio_mmio(virtio_net(network_, card)));
+    network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
+        machine->post(*card, record);
+    });
+}
+
+Board::~Board() {
+    if (network_ != nullptr) network_->close();
+}
+
+void Board::announce() {
+    if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
 }
 
 void Board::add_htif(ByteSink& sink) {

@@ -35,6 +35,18 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--append", "has a zero byte in it", "remove it");
 }
 
+void validate_net(const RunConfig& config) {
+    const NetConfig::Kind kind = config.net ? config.net->kind : NetConfig::Kind::None;
+    if (kind != NetConfig::Kind::None && config.deterministic)
+        throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
+                         "give --net none, or leave --deterministic out");
+    if (kind != NetConfig::Kind::None && config.disks.size() == RunConfig::kMostDisks)
+        throw InputError("--disk", "6 are too many beside a network card", "give 5, or --net none");
+    if (kind != NetConfig::Kind::User && !config.publish.empty())
+        throw InputError("--publish", "is for the user network",
+                         config.net ? "give --net user" : "leave --deterministic out");
+}
+
 void validate_run(const RunConfig& config) {
     if (config.parallel && config.deterministic)
         throw InputError("--parallel", "cannot be exact", "leave --deterministic or --parallel out");
@@ -76,6 +88,7 @@ void validate(const RunConfig& config) {
     if (config.image.empty())
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
+    validate_net(config);
     validate_translator(config);
     validate_run(config);
 }
@@ -130,6 +143,11 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
     return true;
 }
 }  // namespace
+NetConfig default_net(const RunConfig& config) {
+    NetConfig net;
+    if (!config.deterministic) net.kind = NetConfig::Kind::User;
+    return net;
+}
 
 DiskConfig parse_disk(const std::string& text) {
     DiskConfig disk{text};

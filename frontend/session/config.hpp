@@ -7,6 +7,7 @@
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
 #include "devices/storage/image.hpp"
+#include "frontend/session/net.hpp"
 
 namespace hartline {
 
@@ -39,6 +40,8 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
+    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    std::vector<net::PublishedPort> publish;  // by the user network
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
@@ -90,6 +93,8 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
+// What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
+NetConfig default_net(const RunConfig& config);
 // FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back

@@ -51,6 +51,10 @@ public:
     // `board` writes to `tap`, and that to `console`. `typed` is what a deterministic run gets as input.
     Session(const RunConfig& config, Board& board, Console& console, OutputTap& tap, std::vector<u8> typed);
 
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
     // Looks at `recorder` between turns: a file that cannot be written ends the run.
     void record_with(const Recorder& recorder) { recorder_ = &recorder; }
 

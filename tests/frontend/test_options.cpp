@@ -172,3 +172,18 @@ TEST_CASE("the_translator_takes_what_it_can_work_with", "[frontend]") {
     CHECK(complaint("--code-cache", "1023K") == "--code-cache: 1023K cannot be: choose between 1M and 1G");
     CHECK(complaint("--code-cache", "2G").starts_with("--code-cache: 2G cannot be: "));
 }
+
+TEST_CASE("networks and published ports are read, written and refused", "[net]") {
+    const NetConfig tap = parse_net("tap=tap0,mac=52:54:00:00:00:01,mtu=9000");
+    CHECK((tap.kind == NetConfig::Kind::Tap && tap.interface == "tap0" && tap.mtu == 9000 && tap.mac[5] == 1));
+    for (const char* text : {"none", "user", "user,mtu=1280", "tap=br-0,mac=02:00:00:00:00:ff"})
+        CHECK(parse_net(net_text(parse_net(text))) == parse_net(text));
+    for (const char* text : {"", "user,", "users", "tap=", "none,mtu=1500", "user,mtu=1", "user,mtu=99999",
+                             "user,mac=1", "user,mac=01:00:00:00:00:00", "user,mac=52:54:00:12:34:5g"})
+        CHECK_THROWS_AS(parse_net(text), InputError);
+    for (const char* text : {"2222:22", "0.0.0.0:53:53/udp", "127.0.0.1:65535:1/tcp"})
+        CHECK(parse_publish(publish_text(parse_publish(text))) == parse_publish(text));
+    CHECK((parse_publish("2222:22") == net::PublishedPort{"127.0.0.1", 2222, 22, false}));
+    for (const char* text : {"", "22", ":22", "0:22", "65536:22", "1:2:", ":1:2", "1:2/sctp", "1:2x"})
+        CHECK_THROWS_AS(parse_publish(text), InputError);
+}
