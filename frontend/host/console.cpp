@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,8 +30,11 @@ timespec span_of(u64 ns) {
 Console::Console(Input input, int in, int out)
     : in_(in),
       out_(out),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       terminal_(input == Input::Live ? in : -1),
-      input_open_(input == Input::Live && ::fcntl(in, F_GETFD) >= 0) {}
+      input_open_(input == Input::Live && ::fcntl(in, F_GETFD) >= 0) {
+    if (wake_ < 0) throw HostError("eventfd", std::strerror(errno));
+}
 
 Console::~Console() {
     try {
@@ -38,6 +42,13 @@ Console::~Console() {
     } catch (const HostError&) {
         output_open_ = false;  // whoever cares has called flush() before
     }
+    ::close(wake_);
+}
+
+// It fails only where it is full, and then it wakes all the same.
+void Console::wake() const {
+    const u64 one = 1;
+    [[maybe_unused]] const ssize_t done = ::write(wake_, &one, sizeof one);
 }
 
 void Console::start() {
@@ -114,7 +125,8 @@ void Console::message(std::string_view line) {
 
 ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     const bool read = input_open_ && !paused_ && (want_input || terminal_.is_terminal());
-    std::array<pollfd, 2> files{{{signals_->descriptor(), POLLIN, 0}, {read ? in_ : -1, POLLIN, 0}}};
+    std::array<pollfd, 3> files{
+        {{signals_->descriptor(), POLLIN, 0}, {read ? in_ : -1, POLLIN, 0}, {wake_, POLLIN, 0}}};
     const timespec span = span_of(timeout_ns == kForever ? 0 : timeout_ns);
     const bool at_once = ending_.has_value();
     const timespec none{};
@@ -127,6 +139,8 @@ ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     ConsoleEvents events;
     if (ready > 0 && files[0].revents != 0) take_signals();
     if (ready > 0 && files[1].revents != 0) read_input(events, want_input);
+    u64 wakes = 0;
+    events.woken = ready > 0 && files[2].revents != 0 && ::read(wake_, &wakes, sizeof wakes) > 0;
     events.signal = ending_;
     return events;
 }

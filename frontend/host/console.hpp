@@ -16,6 +16,7 @@ namespace hartline {
 struct ConsoleEvents {
     std::vector<u8> bytes;  // for the guest
     std::vector<ConsoleCommand> commands;
+    bool woken = false;  // by wake(): something came for the machine
     std::optional<int>
         signal;  // end with it: SIGINT, SIGTERM, SIGHUP, SIGQUIT; SIGPIPE: nobody reads the output
 };
@@ -49,6 +50,8 @@ public:
     // Waits up to `timeout_ns` for something to happen. With want_input false a pipe is not read; a terminal
     // is, as its escape key must work, but what is typed then is lost.
     ConsoleEvents poll(u64 timeout_ns, bool want_input);
+    // From any thread: the poll() under way, or else the next one, returns at once.
+    void wake() const;
     // Has input ended (or was there never any), so that no byte can come any more?
     bool input_ended() const { return !input_open_; }
     bool is_terminal() const { return terminal_.is_terminal(); }
@@ -64,6 +67,7 @@ private:
     void stop_here();
 
     int in_, out_;
+    int wake_;  // an eventfd
     std::optional<Signals> signals_;
     Terminal terminal_;
     EscapeParser escape_;
