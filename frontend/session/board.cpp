@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "cpu/hart.hpp"
@@ -14,12 +15,14 @@
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
+#include "devices/share/service.hpp"
 #include "devices/storage/raw.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/ninep.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -131,10 +134,33 @@ void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
         const std::string serial = "hartline-" + std::to_string(slot);
         attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
     }
+    for (const ShareConfig& share : config.shares) add_share(share, slot++);
     const Device& console =
         attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
     attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
+}
+
+void Board::add_share(const ShareConfig& share, unsigned slot) {
+    std::shared_ptr<share::Service> service;
+    try {
+        service = std::make_shared<share::Service>(share::FolderOptions{.path = share.path, .read_only = share.read_only});
+    } catch (const std::runtime_error& error) {
+        throw InputError(std::string("--share: ") + error.what());
+    }
+    const Device& device = attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
+    service->deliver_to(
+        [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
+    shares_.push_back(std::move(service));
+}
+
+bool Board::awaits_answers() const {
+    return std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
+}
+
+// Threads that answer have the machine to answer to.
+Board::~Board() {
+    for (const auto& share : shares_) share->stop();
 }
 
 void Board::add_htif(ByteSink& sink) {

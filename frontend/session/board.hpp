@@ -12,6 +12,9 @@
 namespace hartline {
 class Observer;
 class TranslationListener;
+namespace share {
+class Service;
+}
 
 // Who sees what all harts do; null: nobody.
 struct Watchers {
@@ -26,6 +29,10 @@ public:
     // `watchers` outlive the board.
     Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers = {});
 
+    ~Board();
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
     Machine& machine() { return *machine_; }
     // Takes what is typed: the UART, HTIF where a program has it, or the virtio console by `virtio_input`.
     const Device& console() const { return *console_; }
@@ -33,6 +40,8 @@ public:
     const Boot& boot() const { return boot_; }
     // Resets the machine and fills its memory anew, as at power-on.
     void reset();
+    // Has the guest asked a shared folder for something that has not come yet?
+    bool awaits_answers() const;
     // What a snapshot must have in common with this board.
     std::string summary() const { return summary_; }
 
@@ -40,12 +49,14 @@ private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink);
     void add_virtio(const RunConfig& config, ByteSink& sink);
+    void add_share(const ShareConfig& share, unsigned slot);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
 
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
+    std::vector<std::shared_ptr<share::Service>> shares_;
     std::vector<u8> tree_;
     std::string summary_;
 };

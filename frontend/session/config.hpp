@@ -15,6 +15,13 @@ struct DiskConfig {
     bool operator==(const DiskConfig&) const = default;
 };
 
+struct ShareConfig {
+    std::string path;  // of a folder
+    std::string tag;   // what the guest mounts it by
+    bool read_only = false;
+    bool operator==(const ShareConfig&) const = default;
+};
+
 struct RunConfig {
     static constexpr u64 kLeastMemory = u64{16} << 20;
     static constexpr u64 kMostMemory = u64{64} << 30;
@@ -36,6 +43,7 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
+    std::vector<ShareConfig> shares;  // with disks at most kMostDisks
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
@@ -89,6 +97,10 @@ void require_engine(const std::string& option, EngineKind engine);
 EngineKind parse_engine(const std::string& option, const std::string& text);
 // FILE or FILE,ro.
 DiskConfig parse_disk(const std::string& text);
+// DIR[:TAG][:ro]; `number` makes the tag where none is given.
+ShareConfig parse_share(const std::string& text, std::size_t number);
+// What mounts it in a Linux guest.
+std::string mount_line(const ShareConfig& share);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

@@ -9,6 +9,7 @@ void Session::run_paced() {
     Pacer pacer(wall_ns(), machine_.now());
     for (check_limits(); !ended(); check_limits()) {
         give_input(~std::size_t{0});
+        woken_ = false;
         const u64 tick = machine_.tick(), began = wall_ns();
         const Machine::Result result = machine_.run(budget(pacer.slice_ticks()));
         const u64 wall = wall_ns();
@@ -29,10 +30,11 @@ void Session::run_paced() {
 void Session::wait_paced(Pacer& pacer, u64 next_event) {
     const bool event = next_event != EventQueue::kNever;
     u64 wall = wall_ns();
-    while (!ended() && !reset_asked_) {
+    while (!ended() && !reset_asked_ && !woken_) {
         const bool input = given_ < waiting_.size() && board_.console().input_room() != 0;
         if (input || (event && pacer.until(wall, next_event) == 0)) break;
-        if (!event && console_.input_ended()) return end_stuck("it waits for input, and that has ended");
+        if (!event && console_.input_ended() && !answers_may_come())
+            return end_stuck("it waits for input, and that has ended");
         service(event ? pacer.until(wall, next_event) : Console::kForever);
         wall = wall_ns();
     }

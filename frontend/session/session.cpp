@@ -32,7 +32,9 @@ Session::Session(const RunConfig& config, Board& board, Console& console, Output
       console_(console),
       tap_(tap),
       waiting_(std::move(typed)),
-      input_open_(config.input_after.empty()) {}
+      input_open_(config.input_after.empty()) {
+    machine_.set_waker([&console] { console.wake(); });
+}
 
 Outcome Session::run() {
     started_ns_ = wall_ns();
@@ -101,6 +103,13 @@ void Session::end_stuck(const char* why) {
     end(kExitStuck);
 }
 
+// An answer wakes this thread before it counts as given: looking for both in this order misses none.
+bool Session::answers_may_come() {
+    if (board_.awaits_answers()) return true;
+    service(0);
+    return woken_;
+}
+
 void Session::service(u64 timeout_ns) {
     report_boot(tap_.take_boot());
     console_.flush();
@@ -108,6 +117,7 @@ void Session::service(u64 timeout_ns) {
     const bool want = !config_.deterministic && waiting_.size() - given_ < kMostWaiting;
     const ConsoleEvents events = console_.poll(timeout_ns, want);
     waiting_.insert(waiting_.end(), events.bytes.begin(), events.bytes.end());
+    woken_ = woken_ || events.woken;
     for (const ConsoleCommand command : events.commands) act(command);
     if (!ended() && events.signal) end(kExitSignal + *events.signal);
 }

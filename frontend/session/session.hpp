@@ -64,6 +64,7 @@ private:
     bool ended() const { return exit_code_ >= 0; }
     void end(int code) { exit_code_ = code; }
     void end_stuck(const char* why);
+    bool answers_may_come();  // from the host, to what the guest asked for
     void service(u64 timeout_ns);  // output, signals, keys
     void act(ConsoleCommand command);
     void guest_stopped();  // power-off, failure code, reset
@@ -95,6 +96,7 @@ private:
     std::size_t given_ = 0;     // how much of it is there already
     bool input_open_ = true;    // has --input-after been seen?
     bool reset_asked_ = false;  // by a person
+    bool woken_ = false;        // something came for the machine since it ran last
     bool saved_ = false;
     int exit_code_ = -1;     // -1: still running
     u64 started_ns_ = 0;     // of wall time
