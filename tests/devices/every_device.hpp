@@ -11,6 +11,7 @@
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/ninep.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 
@@ -28,6 +29,7 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"virtio1", virtio_mmio(virtio_console(sink))},
         {"virtio2", virtio_mmio(virtio_entropy(7))},
         {"virtio3", virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(1 << 20, true)))},
+        {"virtio6", virtio_mmio(virtio_ninep(std::make_shared<share::SilentChannel>(), "share0"))},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
 }
