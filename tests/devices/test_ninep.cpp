@@ -39,9 +39,9 @@ std::vector<u8> message(u8 type, u16 tag, std::initializer_list<u32> numbers, st
 }
 
 std::vector<u8> payload(share::Ticket ticket, std::span<const u8> answer) {
-    std::vector<u8> all(sizeof ticket);
+    std::vector<u8> all(sizeof ticket + answer.size());
     std::memcpy(all.data(), &ticket, sizeof ticket);
-    all.insert(all.end(), answer.begin(), answer.end());
+    std::copy(answer.begin(), answer.end(), all.begin() + sizeof ticket);
     return all;
 }
 

@@ -28,7 +28,7 @@ std::map<std::string, std::string> picture(const fs::path& top) {
             std::ifstream in(entry.path());
             text += std::string(std::istreambuf_iterator<char>(in), {});
         }
-        seen[fs::relative(entry.path(), top).string()] = text;
+        seen[entry.path().lexically_relative(top).string()] = text;
     }
     return seen;
 }
