@@ -65,7 +65,7 @@ public:
     void retime(u64 when, u64 rate);
     // Bytes for a device, from any thread, through the journal.
     void post(const Device& device, std::span<const u8> payload);
-    // Called after each post(), by the thread that posts: wakes who runs the machine, should it wait for something.
+    // Called after each post(), by the thread that posts: wakes who runs the machine, should it wait.
     void set_waker(std::function<void()> wake) { wake_ = std::move(wake); }
     const std::optional<StopRequest>& stop() const { return stop_; }
     void request_stop(StopRequest request);
@@ -134,10 +134,10 @@ private:
     std::vector<Seat> harts_;
     std::vector<Watch> watches_;
     Device* controller_ = nullptr;
-    std::function<void()> wake_;
     std::optional<StopRequest> stop_;
     std::atomic<u64> time_offset_{0};  // state; harts of a parallel machine read it without the lock
     Hart* running_ = nullptr;  // whose run() is under way (interleaved)
+    std::function<void()> wake_;
     // Of parallel machines only.
     mutable std::recursive_mutex devices_lock_;
     std::condition_variable_any served_;  // wakes the thread that serves events

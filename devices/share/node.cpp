@@ -104,7 +104,7 @@ Try<FdPtr> Nodes::open_again(const NodePtr& node) {
         if (number < 0) return Try<FdPtr>::failed(errno == ENOENT || errno == ENOTDIR ? ESTALE : errno);
         at = std::make_shared<Fd>(number);
         struct stat status {};
-        if (::fstat(number, &status) != 0 || identity_of(status) != way.back()->identity_)
+        if (::fstat(number, &status) != 0 || !way.back()->is(status))
             return Try<FdPtr>::failed(ESTALE);
     }
     keep(*node, at);
@@ -119,7 +119,7 @@ Try<NodePtr> Nodes::child(const NodePtr& folder, std::string_view name) {
     auto opened = std::make_shared<const Fd>(number);
     struct stat status {};
     if (::fstat(number, &status) != 0) return Try<NodePtr>::failed(errno);
-    if (NodePtr old = known(identity_of(status))) {
+    if (NodePtr old = known(identity_of(status)); old && old->is(status)) {
         moved(old, folder, name);
         return old;
     }

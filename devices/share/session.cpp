@@ -219,10 +219,11 @@ int Server::walk(Reader& in, Writer& out) {
     out.number(count);
     for (u16 i = 0; i < count; ++i) {
         auto child = valid_name(names[i]) ? nodes_.child(fid.node, names[i]) : Try<NodePtr>::failed(EINVAL);
+        const auto fd = child ? nodes_.fd(child.value) : Try<FdPtr>::failed(child.error);
         struct stat status {};
-        if (child && ::fstat(nodes_.fd(child.value).value->get(), &status) != 0) child.error = ESTALE;
-        if (!child && i == 0) return child.error;
-        if (!child) return out.patch(kHeaderBytes, i), 0;
+        const int error = fd && ::fstat(fd.value->get(), &status) != 0 ? errno : fd.error;
+        if (error != 0 && i == 0) return error;
+        if (error != 0) return out.patch(kHeaderBytes, i), 0;
         put_qid(out, qid_of(status));
         fid.node = child.value;
     }

@@ -135,8 +135,7 @@ void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
         attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
     }
     for (const ShareConfig& share : config.shares) add_share(share, slot++);
-    const Device& console =
-        attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
+    const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
     attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
 }
@@ -144,11 +143,13 @@ void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
 void Board::add_share(const ShareConfig& share, unsigned slot) {
     std::shared_ptr<share::Service> service;
     try {
-        service = std::make_shared<share::Service>(share::FolderOptions{.path = share.path, .read_only = share.read_only});
+        service = std::make_shared<share::Service>(
+            share::FolderOptions{.path = share.path, .read_only = share.read_only});
     } catch (const std::runtime_error& error) {
         throw InputError(std::string("--share: ") + error.what());
     }
-    const Device& device = attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
+    const Device& device =
+        attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
     service->deliver_to(
         [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
     shares_.push_back(std::move(service));

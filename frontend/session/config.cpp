@@ -133,8 +133,8 @@ constexpr std::size_t kMostTagBytes = 31;  // as QEMU has it
 
 bool is_tag(const std::string& text) {
     constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    return !text.empty() && text.size() <= kMostTagBytes && text.find_first_not_of(kLetters) == std::string::npos &&
-           text != "." && text != "..";
+    return !text.empty() && text.size() <= kMostTagBytes &&
+           text.find_first_not_of(kLetters) == std::string::npos && text != "." && text != "..";
 }
 }  // namespace
 
@@ -149,10 +149,12 @@ ShareConfig parse_share(const std::string& text, std::size_t number) {
         share.tag = share.path.substr(last() + 1);
         share.path.resize(last());
         if (!is_tag(share.tag))
-            throw InputError("--share", "'" + share.tag + "' cannot be a tag",
-                             "1 to 31 letters, digits, '_', '.' or '-'; a DIR with a colon needs a TAG behind it");
+            throw InputError(
+                "--share", "'" + share.tag + "' cannot be a tag",
+                "1 to 31 letters, digits, '_', '.' or '-'; a DIR with a colon needs a TAG behind it");
     }
-    if (share.path.empty()) throw InputError("--share", "'" + text + "' names no folder", "write DIR, DIR:TAG or DIR:TAG:ro");
+    if (share.path.empty())
+        throw InputError("--share", "'" + text + "' names no folder", "write DIR, DIR:TAG or DIR:TAG:ro");
     return share;
 }
 

@@ -43,7 +43,8 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
-    std::vector<ShareConfig> shares;  // with disks at most kMostDisks
+    // With disks at most kMostDisks.
+    std::vector<ShareConfig> shares;
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART

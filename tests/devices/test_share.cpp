@@ -398,3 +398,20 @@ TEST_CASE("share: a session comes before everything, and unknown versions are re
     CHECK(guest.attach(0) == 0);
     CHECK(guest.attach(0) == EBADF);  // in use
 }
+
+TEST_CASE("CVE-2023-2861: a file that became another kind while nobody looked is not opened", "[share]") {
+    Folder folder;
+    for (int i = 0; i < 100; ++i) folder.write(std::to_string(i), "x");
+    NinepClient guest(folder.path, false, 32);
+    for (u32 i = 0; i < 100; ++i) REQUIRE(guest.walk(0, 10 + i, {std::to_string(i)}) == 0);
+    for (int i = 0; i < 60; ++i) {  // closed by now; the host may give their inodes to what comes
+        fs::remove(folder.path / std::to_string(i));
+        REQUIRE(::mkfifo((folder.path / std::to_string(i)).c_str(), 0600) == 0);
+    }
+    for (u32 i = 0; i < 60; ++i) {
+        CHECK(guest.open(10 + i, 0) == share::linux_errno(ESTALE));
+        REQUIRE(guest.walk(0, 200, {std::to_string(i)}) == 0);
+        CHECK(guest.open(200, 0) == ENXIO);
+        guest.clunk(200);
+    }
+}
