@@ -37,6 +37,9 @@ po::options_description machine_options() {
     add("publish", po::value<std::vector<std::string>>()->value_name("[HOST:]PORT:GUEST[/udp]")->composing(),
         "the host's PORT leads to the guest's, with --net user: 2222:22. HOST: who may come (127.0.0.1); 0.0.0.0: "
         "everybody");
+    add("share", po::value<std::vector<std::string>>()->value_name("DIR[:TAG][:ro]")->composing(),
+        "a folder for the guest, by virtio-9p; TAG (share0, share1, …) is what it mounts. Files keep the host's owners; "
+        "what the guest makes is yours");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -252,6 +255,9 @@ RunConfig to_config(const po::variables_map& values) {
     if (values.count("disk") != 0)
         for (const auto& disk : values["disk"].as<std::vector<std::string>>())
             config.disks.push_back(parse_disk(disk));
+    if (values.count("share") != 0)
+        for (const auto& share : values["share"].as<std::vector<std::string>>())
+            config.shares.push_back(parse_share(share, config.shares.size()));
     return config;
 }
 }  // namespace
@@ -289,6 +295,8 @@ std::string config_text(const RunConfig& config) {
     for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
     line("net", config.net ? net_text(*config.net) : "");
     for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
+    for (const ShareConfig& share : config.shares)
+        line("share", share.path + ":" + share.tag + (share.read_only ? ":ro" : ":rw"));
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

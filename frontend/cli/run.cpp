@@ -51,6 +51,9 @@ int run(const RunConfig& config) {
             "hartline: --deterministic: this terminal's keys are not connected; give input by a pipe");
     if (!config.quiet && !config.deterministic && console.is_terminal())
         console.message("hartline: Ctrl-A x leaves, Ctrl-A h shows more");
+    if (!config.quiet)
+        for (const ShareConfig& share : config.shares)
+            console.message("hartline: " + share.path + ": in the guest, " + mount_line(share));
     if (!config.quiet && lacks_translator(config))
         console.message("hartline: this host has no translator: instructions are interpreted");
     Session session(config, board, console, tap, std::move(typed));

@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "cpu/hart.hpp"
@@ -14,6 +15,7 @@
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
+#include "devices/share/service.hpp"
 #include "devices/storage/image.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
@@ -21,6 +23,7 @@
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
+#include "devices/virtio/ninep.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -137,28 +140,51 @@ void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
         const std::string serial = "hartline-" + std::to_string(slot);
         attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
     }
-    if (config.net) add_network(config, slot);
+    if (config.net && add_network(config, slot)) ++slot;
+    for (const ShareConfig& share : config.shares) add_share(share, slot++);
     const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
     attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
 }
 
-void Board::add_network(const RunConfig& config, unsigned slot) {
+bool Board::add_network(const RunConfig& config, unsigned slot) {
     network_ = make_network(*config.net, config.publish);
-    if (network_ == nullptr) return;
+    if (network_ == nullptr) return false;
     const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
     card_ = &attach(*machine_, virtio_place(slot), virtio_mmio(virtio_net(network_, card)));
     network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
         machine->post(*card, record);
     });
-}
-
-Board::~Board() {
-    if (network_ != nullptr) network_->close();
+    return true;
 }
 
 void Board::announce() {
     if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
+}
+
+void Board::add_share(const ShareConfig& share, unsigned slot) {
+    std::shared_ptr<share::Service> service;
+    try {
+        service = std::make_shared<share::Service>(
+            share::FolderOptions{.path = share.path, .read_only = share.read_only});
+    } catch (const std::runtime_error& error) {
+        throw InputError(std::string("--share: ") + error.what());
+    }
+    const Device& device =
+        attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
+    service->deliver_to(
+        [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
+    shares_.push_back(std::move(service));
+}
+
+bool Board::awaits_answers() const {
+    return network_ != nullptr || std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
+}
+
+// Threads that answer have the machine to answer to.
+Board::~Board() {
+    if (network_ != nullptr) network_->close();
+    for (const auto& share : shares_) share->stop();
 }
 
 void Board::add_htif(ByteSink& sink) {

@@ -19,6 +19,13 @@ struct DiskConfig {
     bool operator==(const DiskConfig&) const = default;
 };
 
+struct ShareConfig {
+    std::string path;  // of a folder
+    std::string tag;   // what the guest mounts it by
+    bool read_only = false;
+    bool operator==(const ShareConfig&) const = default;
+};
+
 struct RunConfig {
     static constexpr u64 kLeastMemory = u64{16} << 20;
     static constexpr u64 kMostMemory = u64{64} << 30;
@@ -42,6 +49,8 @@ struct RunConfig {
     std::vector<DiskConfig> disks;
     std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
     std::vector<net::PublishedPort> publish;  // by the user network
+    // With disks at most kMostDisks.
+    std::vector<ShareConfig> shares;
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
@@ -98,6 +107,10 @@ NetConfig default_net(const RunConfig& config);
 // FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
+// DIR[:TAG][:ro]; `number` makes the tag where none is given.
+ShareConfig parse_share(const std::string& text, std::size_t number);
+// What mounts it in a Linux guest.
+std::string mount_line(const ShareConfig& share);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

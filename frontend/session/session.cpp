@@ -105,6 +105,9 @@ void Session::end_stuck(const char* why) {
     end(kExitStuck);
 }
 
+// An answer is in the journal before it counts as given: looking for both in this order misses none.
+bool Session::answers_may_come() const { return board_.awaits_answers() || machine_.journal().waiting(); }
+
 void Session::service(u64 timeout_ns) {
     report_boot(tap_.take_boot());
     console_.flush();

