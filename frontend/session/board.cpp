@@ -178,7 +178,8 @@ void Board::add_share(const ShareConfig& share, unsigned slot) {
 }
 
 bool Board::awaits_answers() const {
-    return network_ != nullptr || std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
+    return network_ != nullptr ||
+           std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
 }
 
 // Threads that answer have the machine to answer to.

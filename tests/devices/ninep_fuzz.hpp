@@ -13,9 +13,10 @@ inline void fuzz_ninep(std::span<const u8> input) {
     guest.walk(0, 1, {"file"});
     guest.walk(0, 2, {"folder"});
     guest.walk(0, 3, {"link"});
-    for (share::Reader in(input); !in.done();) {
+    share::Reader in(input);
+    while (!in.done()) {
         const auto bytes = in.bytes(in.number<u16>());
-        if (bytes.empty()) continue;
+        if (bytes.empty()) break;  // the end
         const auto answer = guest.server.answer(bytes);
         if (answer.size() < share::kHeaderBytes || answer.size() > share::kMostMessage) __builtin_trap();
     }
