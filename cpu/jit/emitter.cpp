@@ -128,26 +128,7 @@ void Emitter::item(u32 index) {
 bool Emitter::lowerable(const IrBlock& ir) const {
     if (ir.size() > values_.size()) return false;
     return float_shapes(ir) && std::all_of(ir.begin(), ir.end(), [&](const IrInst& inst) {
-               switch (inst.op) {
-                   case IrOp::Illegal:
-                   case IrOp::Call:
-                   case IrOp::Amo:
-                   case IrOp::LoadReserved:
-                   case IrOp::StoreConditional:
-                   case IrOp::CompareSwap:
-                   case IrOp::OrcB:
-                   case IrOp::ClMul:
-                   case IrOp::ClMulH:
-                   case IrOp::ClMulR: return false;
-                   case IrOp::FpGuard:
-                   case IrOp::RoundingGuard:
-                   case IrOp::GetF:
-                   case IrOp::SetF:
-                   case IrOp::Box:
-                   case IrOp::Unbox:
-                   case IrOp::Fp: return float_lowerable(inst);
-                   default: return true;
-               }
+               return is_floating(inst.op) ? float_lowerable(inst) : !has_no_lowering(inst.op);
            });
 }
 

@@ -21,6 +21,35 @@ namespace hartline::jit {
 
 namespace x86 = asmjit::x86;
 
+// Is it done by a call, or by code for the whole instruction (atomic())?
+constexpr bool has_no_lowering(IrOp op) {
+    switch (op) {
+        case IrOp::Illegal:
+        case IrOp::Call:
+        case IrOp::Amo:
+        case IrOp::LoadReserved:
+        case IrOp::StoreConditional:
+        case IrOp::CompareSwap:
+        case IrOp::OrcB:
+        case IrOp::ClMul:
+        case IrOp::ClMulH:
+        case IrOp::ClMulR: return true;
+        default: return false;
+    }
+}
+constexpr bool is_floating(IrOp op) {
+    switch (op) {
+        case IrOp::FpGuard:
+        case IrOp::RoundingGuard:
+        case IrOp::GetF:
+        case IrOp::SetF:
+        case IrOp::Box:
+        case IrOp::Unbox:
+        case IrOp::Fp: return true;
+        default: return false;
+    }
+}
+
 // A value of the instruction under way.
 struct Value {
     enum class Kind : u8 { None, Immediate, Register, Memory, Float, Stored };
