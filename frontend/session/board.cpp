@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "cpu/hart.hpp"
@@ -14,11 +15,14 @@
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
+#include "devices/share/service.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/net.hpp"
+#include "devices/virtio/ninep.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
@@ -95,12 +99,13 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     hart.observer = watchers.observer;
     hart.listener = watchers.translations;
     try {
+        if (config.parallel) hart.code = share_code(hart);
         for (unsigned i = 0; i < config.harts; ++i)
             machine_->add_hart(
                 [&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
     } catch (const jit::NoMemoryForCode&) {
         throw HostError("--code-cache", "the host refuses memory for translated code",
-                        "give less (it is of each hart), or --engine interpreter");
+                        "give less (it is of each hart, or of a parallel machine), or --engine interpreter");
     }
 }
 
@@ -113,12 +118,11 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers&
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
-    add_disks(config, watchers);
-    add_virtio(config, sink);
+    add_virtio(config, sink, add_disks(config, watchers));
     add_htif(sink);
 }
 
-void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
+unsigned Board::add_disks(const RunConfig& config, const Watchers& watchers) {
     const auto pool = watchers.pool ? watchers.pool : std::make_shared<IoPool>();
     unsigned slot = 0;
     for (const DiskConfig& disk : config.disks) {
@@ -133,12 +137,56 @@ void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
             };
         attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), options)));
     }
+    return slot;
 }
 
-void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
+void Board::add_virtio(const RunConfig& config, ByteSink& sink, unsigned slot) {
+    if (config.net && add_network(config, slot)) ++slot;
+    for (const ShareConfig& share : config.shares) add_share(share, slot++);
     const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
     attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
     if (config.virtio_input) console_ = &console;
+}
+
+bool Board::add_network(const RunConfig& config, unsigned slot) {
+    network_ = make_network(*config.net, config.publish);
+    if (network_ == nullptr) return false;
+    const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
+    card_ = &attach(*machine_, virtio_place(slot), virtio_mmio(virtio_net(network_, card)));
+    network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
+        machine->post(*card, record);
+    });
+    return true;
+}
+
+void Board::announce() {
+    if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
+}
+
+void Board::add_share(const ShareConfig& share, unsigned slot) {
+    std::shared_ptr<share::Service> service;
+    try {
+        service = std::make_shared<share::Service>(
+            share::FolderOptions{.path = share.path, .read_only = share.read_only});
+    } catch (const std::runtime_error& error) {
+        throw InputError(std::string("--share: ") + error.what());
+    }
+    const Device& device =
+        attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
+    service->deliver_to(
+        [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
+    shares_.push_back(std::move(service));
+}
+
+bool Board::awaits_answers() const {
+    return network_ != nullptr ||
+           std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
+}
+
+// Threads that answer have the machine to answer to.
+Board::~Board() {
+    if (network_ != nullptr) network_->close();
+    for (const auto& share : shares_) share->stop();
 }
 
 void Board::add_htif(ByteSink& sink) {

@@ -10,11 +10,15 @@
 #include "core/machine.hpp"
 #include "frontend/session/boot.hpp"
 #include "frontend/session/config.hpp"
+#include "frontend/session/net.hpp"
 
 namespace hartline {
 class IoPool;
 class Observer;
 class TranslationListener;
+namespace share {
+class Service;
+}
 
 // Who sees what all harts do; null: nobody.
 struct Watchers {
@@ -33,27 +37,41 @@ public:
     // `watchers` outlive the board.
     Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers = {});
 
+    ~Board();
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
     Machine& machine() { return *machine_; }
     // Takes what is typed: the UART, HTIF where a program has it, or the virtio console by `virtio_input`.
     const Device& console() const { return *console_; }
+    // Can something come in from a network?
+    // Tells the network that this machine is there (again), where it was loaded and not started.
+    void announce();
     const std::vector<u8>& tree() const { return tree_; }
     const Boot& boot() const { return boot_; }
     // Resets the machine and fills its memory anew, as at power-on.
     void reset();
+    // Has the guest asked a shared folder for something that has not come yet?
+    bool awaits_answers() const;
     // What a snapshot must have in common with this board.
     std::string summary() const { return summary_; }
 
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
-    void add_virtio(const RunConfig& config, ByteSink& sink);
-    void add_disks(const RunConfig& config, const Watchers& watchers);
+    unsigned add_disks(const RunConfig& config, const Watchers& watchers);  // returns the next virtio slot
+    void add_virtio(const RunConfig& config, ByteSink& sink, unsigned slot);
+    bool add_network(const RunConfig& config, unsigned slot);
+    void add_share(const ShareConfig& share, unsigned slot);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
 
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
+    const Device* card_ = nullptr;
+    std::shared_ptr<net::NetBackend> network_;  // null: none. Closed before the machine goes
+    std::vector<std::shared_ptr<share::Service>> shares_;
     std::vector<u8> tree_;
     std::string summary_;
 };

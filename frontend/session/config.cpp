@@ -26,6 +26,8 @@ void validate_machine(const RunConfig& config) {
     if (config.disks.size() > RunConfig::kMostDisks)
         throw InputError("--disk", std::to_string(config.disks.size()) + " are too many",
                          "the board takes 6");
+    if (config.disks.size() + config.shares.size() > RunConfig::kMostDisks)
+        throw InputError("--share", "with the disks these are too many", "the board takes 6 of both");
     if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
         throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be",
                          "choose 0, 16 or 64");
@@ -33,6 +35,34 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--append", "longer than 64 KiB", "shorten it");
     if (config.append.find('\0') != std::string::npos)
         throw InputError("--append", "has a zero byte in it", "remove it");
+}
+
+void validate_net(const RunConfig& config) {
+    const NetConfig::Kind kind = config.net ? config.net->kind : NetConfig::Kind::None;
+    if (kind != NetConfig::Kind::None && config.deterministic)
+        throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
+                         "give --net none, or leave --deterministic out");
+    if (kind != NetConfig::Kind::None && config.disks.size() + config.shares.size() >= RunConfig::kMostDisks)
+        throw InputError("--disk", "6 disks and shares are too many beside a network card", "give 5, or --net none");
+    if (kind != NetConfig::Kind::User && !config.publish.empty())
+        throw InputError("--publish", "is for the user network",
+                         config.net ? "give --net user" : "leave --deterministic out");
+}
+
+// A folder's content and what is open in it are the host's: neither can be had a second time.
+void validate_shares(const RunConfig& config) {
+    if (config.shares.empty()) return;
+    if (config.deterministic)
+        throw InputError("--share", "answers when the host does, so that no two runs are alike",
+                         "leave --deterministic out, or give the files in an initrd or on a disk");
+    if (config.save_at || !config.load.empty())
+        throw InputError("--share", "what the guest has open in a folder cannot be saved",
+                         "leave --share out where you save or load");
+    for (std::size_t i = 0; i < config.shares.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+            if (config.shares[i].tag == config.shares[k].tag)
+                throw InputError("--share", "two have the tag '" + config.shares[i].tag + "'",
+                                 "write DIR:TAG with another");
 }
 
 void validate_run(const RunConfig& config) {
@@ -79,6 +109,8 @@ void validate(const RunConfig& config) {
     if (config.image.empty())
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
+    validate_net(config);
+    validate_shares(config);
     validate_translator(config);
     validate_run(config);
 }
@@ -160,6 +192,11 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
     return true;
 }
 }  // namespace
+NetConfig default_net(const RunConfig& config) {
+    NetConfig net;
+    if (!config.deterministic) net.kind = NetConfig::Kind::User;
+    return net;
+}
 
 DiskConfig parse_disk(const std::string& text) {
     DiskConfig disk{text};
@@ -195,6 +232,40 @@ std::string disk_text(const DiskConfig& disk) {
     if (!disk.serial.empty() || all) text += ",serial=" + disk.serial;
     if (!disk.discard || all) text += disk.discard ? ",discard=on" : ",discard=off";
     return text;
+}
+
+namespace {
+constexpr std::size_t kMostTagBytes = 31;  // as QEMU has it
+
+bool is_tag(const std::string& text) {
+    constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    return !text.empty() && text.size() <= kMostTagBytes &&
+           text.find_first_not_of(kLetters) == std::string::npos && text != "." && text != "..";
+}
+}  // namespace
+
+ShareConfig parse_share(const std::string& text, std::size_t number) {
+    ShareConfig share{text, "share" + std::to_string(number), false};
+    const auto last = [&] { return share.path.rfind(':'); };
+    if (share.path.ends_with(":ro") || share.path.ends_with(":rw")) {
+        share.read_only = share.path.ends_with(":ro");
+        share.path.resize(last());
+    }
+    if (last() != std::string::npos) {
+        share.tag = share.path.substr(last() + 1);
+        share.path.resize(last());
+        if (!is_tag(share.tag))
+            throw InputError(
+                "--share", "'" + share.tag + "' cannot be a tag",
+                "1 to 31 letters, digits, '_', '.' or '-'; a DIR with a colon needs a TAG behind it");
+    }
+    if (share.path.empty())
+        throw InputError("--share", "'" + text + "' names no folder", "write DIR, DIR:TAG or DIR:TAG:ro");
+    return share;
+}
+
+std::string mount_line(const ShareConfig& share) {
+    return "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " + share.tag + " /mnt/" + share.tag;
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {

@@ -7,6 +7,7 @@
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
 #include "devices/storage/image.hpp"
+#include "frontend/session/net.hpp"
 
 namespace hartline {
 
@@ -24,6 +25,13 @@ struct DiskConfig {
     static constexpr std::size_t kMostSerial = 20;
     bool temporary() const { return overlay && overlay->empty(); }
     bool operator==(const DiskConfig&) const = default;
+};
+
+struct ShareConfig {
+    std::string path;  // of a folder
+    std::string tag;   // what the guest mounts it by
+    bool read_only = false;
+    bool operator==(const ShareConfig&) const = default;
 };
 
 struct RunConfig {
@@ -47,6 +55,10 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
+    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    std::vector<net::PublishedPort> publish;  // by the user network
+    // With disks at most kMostDisks.
+    std::vector<ShareConfig> shares;
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
@@ -98,10 +110,16 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
+// What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
+NetConfig default_net(const RunConfig& config);
 // FILE, or FILE with ,ro ,rw ,overlay[=NAME.qcow2] ,format=raw|qcow2 ,backing=beneath|any|none ,serial=TEXT
 // ,discard=on|off behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
+// DIR[:TAG][:ro]; `number` makes the tag where none is given.
+ShareConfig parse_share(const std::string& text, std::size_t number);
+// What mounts it in a Linux guest.
+std::string mount_line(const ShareConfig& share);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

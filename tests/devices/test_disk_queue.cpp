@@ -22,23 +22,33 @@ namespace {
 struct SlowDisk final : BlockBackend {
     MemoryDisk disk{1 << 20};
     std::mutex lock;
-    std::condition_variable opened;
+    std::condition_variable opened, came;
     bool open = true;
     unsigned at_once = 0, most_at_once = 0;
     std::atomic<unsigned> calls = 0;
     std::atomic<int> fails_with = 0;
 
-    void shut() { open = false; }
+    void shut() {
+        const std::lock_guard held(lock);
+        open = false;
+    }
     void let_through() {
         const std::lock_guard held(lock);
         open = true;
         opened.notify_all();
+    }
+    // Until so many calls have come at once, however busy the host is. Returns how many have.
+    unsigned await(unsigned calls_at_once) {
+        std::unique_lock held(lock);
+        came.wait_for(held, std::chrono::seconds(20), [&] { return most_at_once >= calls_at_once; });
+        return most_at_once;
     }
     template <class Act>
     bool slowly(Act act) {
         {
             std::unique_lock held(lock);
             most_at_once = std::max(most_at_once, ++at_once);
+            came.notify_all();
             opened.wait(held, [&] { return open; });
         }
         std::this_thread::sleep_for(std::chrono::microseconds(++calls * 7919 % 50));
@@ -64,6 +74,12 @@ struct SlowDisk final : BlockBackend {
     bool zero(u64 offset, u64 size) override {
         return slowly([&] { return disk.zero(offset, size); });
     }
+};
+
+// Declared behind a queue whose end waits for the disk: lets it end where an assertion leaves the test, too.
+struct LetThrough {
+    SlowDisk& disk;
+    ~LetThrough() { disk.let_through(); }
 };
 
 std::shared_ptr<DiskRequest> request(Kind kind, u64 offset, u64 bytes, u8 value = 0) {
@@ -140,12 +156,14 @@ TEST_CASE("requests that overlap keep their order, others run side by side", "[d
 TEST_CASE("a flush is done after every change before it", "[diskio]") {
     const auto disk = std::make_shared<SlowDisk>();
     DiskQueue queue(disk, std::make_shared<IoPool>());
+    const LetThrough at_end{*disk};
     disk->shut();
     const auto write = request(Kind::Write, 0, 512, 1), flush = request(Kind::Flush, 0, 0);
     queue.put(write);
     queue.put(flush);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    CHECK(disk->most_at_once == 1);
+    REQUIRE(disk->await(1) == 1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // the flush could begin by now
+    CHECK(disk->await(1) == 1);
     CHECK_FALSE(queue.done(*flush));
     disk->let_through();
     queue.wait(*flush);
@@ -183,7 +201,7 @@ TEST_CASE("a host that is late is waited for, unseen", "[diskio]") {
     Rig r;
     r.disk->shut();
     r.submit(kOut, 0, 0);
-    std::thread later([&] {
+    const std::jthread later([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         r.disk->let_through();
     });
@@ -191,7 +209,6 @@ TEST_CASE("a host that is late is waited for, unseen", "[diskio]") {
     r.port.advance(*r.device, due - r.port.time);
     CHECK(r.driver->collect());
     CHECK(r.status_of(0) == 0);
-    later.join();
 }
 
 TEST_CASE("without exact times a late request holds nobody up", "[diskio]") {

@@ -121,6 +121,7 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.memory = (u64{3} << 30) + 4096;
     full.harts = 7;
     full.disks = {{"a,ro", false}, {"b", true}};
+    full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
     full.pmp_entries = 64;
     full.hardware_ad = false;
     full.virtio_input = full.deterministic = full.stats = full.quiet = true;
@@ -142,6 +143,36 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
     }
+}
+
+TEST_CASE("shared_folders_are_read_from_the_right", "[frontend][share]") {
+    const auto read = [](const char* text) { return parse_share(text, 3); };
+    CHECK(read("dir") == ShareConfig{"dir", "share3", false});
+    CHECK(read("/a/b:ro") == ShareConfig{"/a/b", "share3", true});
+    CHECK(read("dir:src") == ShareConfig{"dir", "src", false});
+    CHECK(read("dir:src:ro") == ShareConfig{"dir", "src", true});
+    CHECK(read("a:b:src:rw") == ShareConfig{"a:b", "src", false});
+    CHECK(mount_line(read("dir:src")) ==
+          "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 src /mnt/src");
+    for (const char* wrong : {"", ":src", "dir:", "dir:a/b", "dir:..", "dir:a b"})
+        CHECK_FALSE(complaint_of([&] { read(wrong); }).empty());
+}
+
+TEST_CASE("shared_folders_are_refused_where_a_run_must_come_again", "[frontend][share]") {
+    RunConfig config;
+    config.image = "x";
+    config.shares = {{"a", "one", false}, {"b", "two", true}};
+    validate(config);
+    const auto refused = [&](auto change) {
+        RunConfig other = config;
+        change(other);
+        return complaint_of([&] { validate(other); }).starts_with("--share: ");
+    };
+    CHECK(refused([](RunConfig& c) { c.deterministic = true; }));
+    CHECK(refused([](RunConfig& c) { c.load = "snapshot"; }));
+    CHECK(refused([](RunConfig& c) { c.save_at = {1, "snapshot"}; }));
+    CHECK(refused([](RunConfig& c) { c.shares[1].tag = "one"; }));
+    CHECK(refused([](RunConfig& c) { c.shares.resize(7); }));
 }
 
 TEST_CASE("the_engine_is_the_best_that_host_and_options_allow", "[frontend]") {
@@ -171,4 +202,19 @@ TEST_CASE("the_translator_takes_what_it_can_work_with", "[frontend]") {
     CHECK(complaint("--code-cache", "1M").empty());
     CHECK(complaint("--code-cache", "1023K") == "--code-cache: 1023K cannot be: choose between 1M and 1G");
     CHECK(complaint("--code-cache", "2G").starts_with("--code-cache: 2G cannot be: "));
+}
+
+TEST_CASE("networks and published ports are read, written and refused", "[net]") {
+    const NetConfig tap = parse_net("tap=tap0,mac=52:54:00:00:00:01,mtu=9000");
+    CHECK((tap.kind == NetConfig::Kind::Tap && tap.interface == "tap0" && tap.mtu == 9000 && tap.mac[5] == 1));
+    for (const char* text : {"none", "user", "user,mtu=1280", "tap=br-0,mac=02:00:00:00:00:ff"})
+        CHECK(parse_net(net_text(parse_net(text))) == parse_net(text));
+    for (const char* text : {"", "user,", "users", "tap=", "none,mtu=1500", "user,mtu=1", "user,mtu=99999",
+                             "user,mac=1", "user,mac=01:00:00:00:00:00", "user,mac=52:54:00:12:34:5g"})
+        CHECK_THROWS_AS(parse_net(text), InputError);
+    for (const char* text : {"2222:22", "0.0.0.0:53:53/udp", "127.0.0.1:65535:1/tcp"})
+        CHECK(parse_publish(publish_text(parse_publish(text))) == parse_publish(text));
+    CHECK((parse_publish("2222:22") == net::PublishedPort{"127.0.0.1", 2222, 22, false}));
+    for (const char* text : {"", "22", ":22", "0:22", "65536:22", "1:2:", ":1:2", "1:2/sctp", "1:2x"})
+        CHECK_THROWS_AS(parse_publish(text), InputError);
 }
