@@ -28,8 +28,9 @@ po::options_description machine_options() {
         "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
-    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro]")->composing(),
-        "raw disk image, /dev/vda and on; up to 6");
+    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro][,bus=BUS]")->composing(),
+        "raw disk image, /dev/vda and on. BUS: 'mmio' (up to 6), 'pci', or 'nvme' (/dev/nvme0n1); up to 26 in all");
+    add("bus", po::value<std::string>()->value_name("WHICH"), "of virtio devices: 'mmio' or 'pci' (mmio)");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -79,7 +80,8 @@ po::options_description report_options() {
         "a line for each instruction with what it did, as Spike's --log-commits has it; compressed for a name in .gz");
     add("log-range", po::value<std::string>()->value_name("FROM:TO[,…]"), "log only these addresses");
     add("log-privilege", po::value<std::string>()->value_name("MSU"), "log only these modes");
-    add("log-window", po::value<std::string>()->value_name("FROM:TO"), "log only these instructions, by number (1M:2M)");
+    add("log-window", po::value<std::string>()->value_name("FROM:TO"),
+        "log only these instructions, by number (1M:2M)");
     add("coverage", po::value<std::string>()->value_name("FILE"),
         "add to FILE which instructions, operands, traps and CSRs were exercised: see hartline coverage");
     add("dump-translation", po::value<std::string>()->value_name("ADDRESS[,…]"),
@@ -227,6 +229,7 @@ RunConfig to_config(const po::variables_map& values) {
         small_number(values, "signature-granularity", config.signature_granularity);
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
     config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
+    config.bus = choice(values, "bus", "pci", "mmio", false) ? DeviceBus::Pci : DeviceBus::Mmio;
     config.parallel = on(values, "parallel");
     config.deterministic = on(values, "deterministic");
     config.stats = on(values, "stats");
@@ -274,7 +277,8 @@ std::string config_text(const RunConfig& config) {
     line("memory", size_text(config.memory));
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
-    for (const DiskConfig& disk : config.disks) line("disk", disk.path + (disk.read_only ? ",ro" : ",rw"));
+    for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
+    line("bus", std::string(kBusNames[static_cast<std::size_t>(config.bus)]));
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

@@ -11,6 +11,8 @@
 #include "devices/board.hpp"
 #include "devices/finisher.hpp"
 #include "devices/htif.hpp"
+#include "devices/nvme/nvme.hpp"
+#include "devices/pci/host.hpp"
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
@@ -20,6 +22,7 @@
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/pci.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -27,7 +30,8 @@
 namespace hartline {
 namespace {
 static_assert(RunConfig::kMostHarts <= kMostHarts);
-static_assert(RunConfig::kMostDisks + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostMmioDisks + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostDisks + 3 <= pci::PciBus::kSlots);
 constexpr unsigned kEntropySlot = kVirtioSlots - 1;
 constexpr unsigned kConsoleSlot = kVirtioSlots - 2;
 constexpr u64 kTohostBytes = 8;
@@ -121,19 +125,55 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
+    add_pci(config);
+    add_disks(config);
     add_virtio(config, sink);
     add_htif(sink);
 }
 
-void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
-    unsigned slot = 0;
+void Board::add_pci(const RunConfig& config) {
+    Machine& machine = *machine_;
+    const u64 high = pci_high_base(machine.config().ram_base + config.memory);
+    pci_ = std::make_shared<pci::PciBus>();
+    attach(machine, place_of("pci_ecam"), pci_ecam(pci_, high));
+    attach(machine, place_of("pci_io"), pci_io(pci_));
+    attach(machine, place_of("pci_memory"), pci_memory(pci_, place_of("pci_memory").base));
+    machine.attach(high, place_of("pci_ecam").irq + 3, pci_high_memory(pci_, high));
+    add_on_pci(pci_host_function(pci_));
+}
+
+// A function has no place of its own on the machine's bus.
+Device& Board::add_on_pci(const DeviceFactory& make) {
+    ++next_slot_;
+    return machine_->attach(0, 0, make);
+}
+
+void Board::add_disks(const RunConfig& config) {
+    unsigned slot = 0, number = 0;
     for (const DiskConfig& disk : config.disks) {
-        const std::string serial = "hartline-" + std::to_string(slot);
-        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
+        const std::string serial = "hartline-" + std::to_string(number++);
+        auto backend = open_disk(disk);
+        const pci::PciSlot place{pci_, next_slot_};
+        switch (bus_of(config, disk)) {
+            case DeviceBus::Mmio:
+                attach(*machine_, virtio_place(slot++),
+                       virtio_mmio(virtio_block(std::move(backend), serial)));
+                break;
+            case DeviceBus::Pci:
+                add_on_pci(virtio_pci(place, virtio_block(std::move(backend), serial)));
+                break;
+            case DeviceBus::Nvme: add_on_pci(nvme_controller(place, std::move(backend), serial)); break;
+        }
     }
-    const Device& console =
-        attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
-    attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
+}
+
+void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
+    const auto add = [&](unsigned slot, VirtioFactory make) -> Device& {
+        if (config.bus == DeviceBus::Pci) return add_on_pci(virtio_pci({pci_, next_slot_}, std::move(make)));
+        return attach(*machine_, virtio_place(slot), virtio_mmio(std::move(make)));
+    };
+    const Device& console = add(kConsoleSlot, virtio_console(sink));
+    add(kEntropySlot, virtio_entropy(*config.seed));
     if (config.virtio_input) console_ = &console;
 }
 

@@ -12,6 +12,9 @@
 namespace hartline {
 class Observer;
 class TranslationListener;
+namespace pci {
+class PciBus;
+}
 
 // Who sees what all harts do; null: nobody.
 struct Watchers {
@@ -39,6 +42,9 @@ public:
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink);
+    void add_pci(const RunConfig& config);
+    Device& add_on_pci(const DeviceFactory& make);
+    void add_disks(const RunConfig& config);
     void add_virtio(const RunConfig& config, ByteSink& sink);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
@@ -46,6 +52,8 @@ private:
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
+    std::shared_ptr<pci::PciBus> pci_;
+    unsigned next_slot_ = 0;  // of it
     std::vector<u8> tree_;
     std::string summary_;
 };

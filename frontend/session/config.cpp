@@ -11,6 +11,28 @@ namespace hartline {
 namespace {
 bool observed(const RunConfig& config) { return !config.commit_log.empty() || !config.coverage.empty(); }
 
+// false: it is none.
+bool set_disk_option(DiskConfig& disk, const std::string& option) {
+    if (option == "ro" || option == "rw") {
+        disk.read_only = option == "ro";
+        return true;
+    }
+    constexpr std::string_view kBus = "bus=";
+    if (!option.starts_with(kBus)) return false;
+    for (std::size_t i = 0; i < kBusNames.size(); ++i)
+        if (option.substr(kBus.size()) == kBusNames[i]) {
+            disk.bus = static_cast<DeviceBus>(i);
+            return true;
+        }
+    throw InputError("--disk", "'" + option + "' is no bus of ours", "choose bus=mmio, bus=pci or bus=nvme");
+}
+
+std::size_t mmio_disks(const RunConfig& config) {
+    std::size_t count = 0;
+    for (const DiskConfig& disk : config.disks) count += bus_of(config, disk) == DeviceBus::Mmio;
+    return count;
+}
+
 void validate_machine(const RunConfig& config) {
     if (config.memory < RunConfig::kLeastMemory || config.memory > RunConfig::kMostMemory)
         throw InputError("--memory", size_text(config.memory) + " cannot be", "choose between 16M and 64G");
@@ -20,7 +42,10 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--harts", std::to_string(config.harts) + " cannot be", "choose between 1 and 64");
     if (config.disks.size() > RunConfig::kMostDisks)
         throw InputError("--disk", std::to_string(config.disks.size()) + " are too many",
-                         "the board takes 6");
+                         "the board takes 26");
+    if (mmio_disks(config) > RunConfig::kMostMmioDisks)
+        throw InputError("--disk", std::to_string(mmio_disks(config)) + " are too many over MMIO",
+                         "it takes 6; give some of them ,bus=pci or ,bus=nvme, or all --bus pci");
     if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
         throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be",
                          "choose 0, 16 or 64");
@@ -99,15 +124,28 @@ EngineKind parse_engine(const std::string& option, const std::string& text) {
 }
 
 DiskConfig parse_disk(const std::string& text) {
-    DiskConfig disk{text, false};
-    if (const std::size_t comma = text.rfind(','); comma != std::string::npos) {
-        const std::string option = text.substr(comma + 1);
-        if (option == "ro" || option == "rw") disk = {text.substr(0, comma), option == "ro"};
+    DiskConfig disk{text};
+    // From the end, and one of a kind, so that names may have commas and such words themselves.
+    bool mode_given = false;
+    for (std::size_t comma; (comma = disk.path.rfind(',')) != std::string::npos;) {
+        const std::string option = disk.path.substr(comma + 1);
+        const bool mode = option == "ro" || option == "rw";
+        if ((mode && mode_given) || (!mode && disk.bus) || !set_disk_option(disk, option)) break;
+        mode_given |= mode;
+        disk.path.resize(comma);
     }
     if (disk.path.empty())
-        throw InputError("--disk", "'" + text + "' names no file", "write FILE or FILE,ro");
+        throw InputError("--disk", "'" + text + "' names no file", "write FILE, FILE,ro or FILE,bus=pci");
     return disk;
 }
+
+std::string disk_text(const DiskConfig& disk) {
+    std::string text = disk.path + (disk.read_only ? ",ro" : ",rw");
+    if (disk.bus) text += ",bus=" + std::string(kBusNames[static_cast<std::size_t>(*disk.bus)]);
+    return text;
+}
+
+DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk) { return disk.bus.value_or(config.bus); }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {
     const std::size_t colon = text.find(':');

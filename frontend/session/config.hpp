@@ -1,7 +1,9 @@
 // Everything that a run can be asked for.
 #pragma once
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/types.hpp"
@@ -9,9 +11,13 @@
 
 namespace hartline {
 
+enum class DeviceBus : u8 { Mmio, Pci, Nvme };  // Nvme: for disks only
+inline constexpr std::array<std::string_view, 3> kBusNames{"mmio", "pci", "nvme"};
+
 struct DiskConfig {
     std::string path;  // of a raw image
     bool read_only = false;
+    std::optional<DeviceBus> bus{};  // not given: that of the run
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -19,7 +25,8 @@ struct RunConfig {
     static constexpr u64 kLeastMemory = u64{16} << 20;
     static constexpr u64 kMostMemory = u64{64} << 30;
     static constexpr unsigned kMostHarts = 64;
-    static constexpr unsigned kMostDisks = 6;  // of eight virtio slots, entropy and console have one each
+    static constexpr unsigned kMostMmioDisks = 6;  // of eight virtio slots, entropy and console have one each
+    static constexpr unsigned kMostDisks = 26;     // of any bus: /dev/vda to /dev/vdz
     static constexpr u64 kMostArgumentBytes = 64 * 1024;  // of `append`
     static constexpr u32 kMostBeforeTranslation = 1'000'000'000;
     static constexpr u64 kLeastCodeCache = u64{1} << 20;
@@ -36,9 +43,10 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
-    unsigned pmp_entries = 16;  // 0, 16 or 64
-    bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
-    bool virtio_input = false;  // input goes to the virtio console instead of the UART
+    DeviceBus bus = DeviceBus::Mmio;  // of virtio devices: Mmio or Pci
+    unsigned pmp_entries = 16;        // 0, 16 or 64
+    bool hardware_ad = true;          // may hardware update A and D bits (Svadu)? Else page faults (Svade)
+    bool virtio_input = false;        // input goes to the virtio console instead of the UART
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
@@ -87,8 +95,11 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
-// FILE or FILE,ro.
+// FILE and options after commas.
 DiskConfig parse_disk(const std::string& text);
+std::string disk_text(const DiskConfig& disk);  // what parse_disk() reads
+// How a disk is reached.
+DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

@@ -120,7 +120,8 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.firmware = "none";
     full.memory = (u64{3} << 30) + 4096;
     full.harts = 7;
-    full.disks = {{"a,ro", false}, {"b", true}};
+    full.disks = {{"a,ro", false}, {"b", true}, {"c", false, DeviceBus::Nvme}, {"d,bus=pci", true, DeviceBus::Mmio}};
+    full.bus = DeviceBus::Pci;
     full.pmp_entries = 64;
     full.hardware_ad = false;
     full.virtio_input = full.deterministic = full.stats = full.quiet = true;
@@ -142,6 +143,22 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
     }
+}
+
+TEST_CASE("disks_say_how_they_are_reached", "[frontend][pci]") {
+    RunConfig config;
+    config.image = "Image";
+    config.disks = {parse_disk("a,bus=nvme,ro"), parse_disk("b,bus=mmio"), parse_disk("c")};
+    CHECK(config.disks[0] == DiskConfig{"a", true, DeviceBus::Nvme});
+    CHECK(bus_of(config, config.disks[2]) == DeviceBus::Mmio);
+    config.bus = DeviceBus::Pci;
+    CHECK(bus_of(config, config.disks[1]) == DeviceBus::Mmio);
+    CHECK(bus_of(config, config.disks[2]) == DeviceBus::Pci);
+    CHECK(complaint_of([] { (void)parse_disk("a,bus=usb"); }).find("bus=nvme") != std::string::npos);
+    config.disks.assign(7, DiskConfig{"a"});
+    validate(config);
+    config.bus = DeviceBus::Mmio;
+    CHECK(complaint_of([&] { validate(config); }).find("bus=pci") != std::string::npos);
 }
 
 TEST_CASE("the_engine_is_the_best_that_host_and_options_allow", "[frontend]") {
