@@ -1,4 +1,5 @@
 // The bus, configuration spaces and MSI-X, by way of virtio over PCI.
+#include <libfdt.h>
 #include <catch2/catch.hpp>
 
 #include <random>
@@ -86,6 +87,36 @@ TEST_CASE("pci: a function is reached only where it is mapped and enabled", "[pc
     CHECK(get(*r.high, 0x12, 2) == 0xffff);
     CHECK(get(*r.high, 0x4012, 2) == 1);
     CHECK(get(*r.high, 0x8012, 2) == 0xffff);
+}
+
+TEST_CASE("pci: the bridge's node is that of QEMU's virt", "[pci]") {
+    Rig r;
+    DeviceTree tree;
+    const u32 controller = tree.new_phandle();
+    tree.begin("");
+    r.ecam->describe_node(tree, {0x3000'0000, 32, controller, {}});
+    tree.end();
+    const auto blob = tree.finish();
+    const int node = fdt_path_offset(blob.data(), "/pci@30000000");
+    REQUIRE(node >= 0);
+    const auto cells = [&](const char* name) {
+        int bytes = 0;
+        const auto* const at = static_cast<const fdt32_t*>(fdt_getprop(blob.data(), node, name, &bytes));
+        std::vector<u32> values;
+        for (int i = 0; i < bytes / 4; ++i) values.push_back(fdt32_to_cpu(at[i]));
+        return values;
+    };
+    CHECK(cells("ranges") == std::vector<u32>{0x100'0000, 0, 0,           0, 0x300'0000,  0, 0x1'0000,
+                                              0x200'0000, 0, 0x4000'0000, 0, 0x4000'0000, 0, 0x4000'0000,
+                                              0x300'0000, 4, 0,           4, 0,           4, 0});
+    CHECK(cells("reg") == std::vector<u32>{0, 0x3000'0000, 0, 0x1000'0000});
+    CHECK(cells("interrupt-map-mask") == std::vector<u32>{0x1800, 0, 0, 7});
+    const auto map = cells("interrupt-map");
+    REQUIRE(map.size() == 96);
+    CHECK(std::vector<u32>(map.begin() + 90, map.end()) == std::vector<u32>{0x1800, 0, 0, 4, controller, 34});
+    CHECK(pci_high_base(0x8000'0000 + (u64{1} << 30)) == 0x4'0000'0000);
+    CHECK(pci_high_base(0x8000'0000 + (u64{64} << 30)) == 0x14'0000'0000);
+    CHECK(pci_high_base(0x4'0000'0000) == 0x4'0000'0000);
 }
 
 TEST_CASE("pci: pins are ORed and rotate with the slot", "[pci]") {
