@@ -14,6 +14,12 @@ void Journal::post(u32 owner, std::span<const u8> payload) {
     const std::lock_guard lock(inbox_lock_);
     inbox_.push_back({0, 0, owner, {payload.begin(), payload.end()}});
     inbox_filled_.store(true, std::memory_order_release);
+    if (wake_) wake_();
+}
+
+void Journal::on_post(std::function<void()> wake) {
+    const std::lock_guard lock(inbox_lock_);
+    wake_ = std::move(wake);
 }
 
 bool Journal::take(u64 tick, u64 events, JournalRecord& record) {
@@ -28,7 +34,7 @@ bool Journal::take(u64 tick, u64 events, JournalRecord& record) {
     if (!inbox_filled_.load(std::memory_order_acquire)) return false;
     const std::lock_guard lock(inbox_lock_);
     record = std::move(inbox_.front());
-    inbox_.erase(inbox_.begin());
+    inbox_.pop_front();
     inbox_filled_.store(!inbox_.empty(), std::memory_order_release);
     record.tick = tick;
     record.events = events;

@@ -1,6 +1,8 @@
 // The one door into a machine: everything from outside, stamped with when it came, so that it can come again.
 #pragma once
 #include <atomic>
+#include <deque>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -29,6 +31,11 @@ public:
 
     // From any thread: hands something in. It gets its stamp when the machine takes it.
     void post(u32 owner, std::span<const u8> payload);
+    // Called at each post(), on the thread that posts: wakes whoever waits for something to come in. It must not
+    // post. Empty: nobody waits; when this returns, the one before is not called any more.
+    void on_post(std::function<void()> wake);
+    // Is there something that the machine has not taken yet? (Not of a replay.)
+    bool waiting() const { return inbox_filled_.load(std::memory_order_acquire); }
     // By the machine, at a slice's boundary: the next record that enters now. false: none.
     bool take(u64 tick, u64 events, JournalRecord& record);
     // The tick at which the machine must stop to take the next record of a replay.
@@ -40,6 +47,7 @@ private:
     std::size_t replayed_ = 0;
     std::mutex inbox_lock_;
     std::atomic<bool> inbox_filled_{false};
-    std::vector<JournalRecord> inbox_;
+    std::deque<JournalRecord> inbox_;
+    std::function<void()> wake_;
 };
 }  // namespace hartline

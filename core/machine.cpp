@@ -146,6 +146,7 @@ void Machine::request_stop(StopRequest request) {
 void Machine::post(const Device& device, std::span<const u8> payload) {
     for (u32 i = 0; i < devices_.size(); ++i)
         if (devices_[i].device.get() == &device) journal_.post(kFirstDevice + i, payload);
+    if (config_.parallel) served_.notify_one();
 }
 
 void Machine::skip_to(u64 when) { clock_.retime(s_.tick, when, clock_.rate()); }

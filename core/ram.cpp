@@ -24,7 +24,9 @@ Ram::Ram(u64 base, u64 bytes)
 
 u8* Ram::take_from_slab() {
     if (slabs_.empty() || slab_used_ == kSlabBytes) {
-        slabs_.emplace_back(kSlabBytes).prefer_huge_pages();
+        slabs_.emplace_back(kSlabBytes);
+        // A huge page is cleared as a whole: not for small programs, nor at each reset of one.
+        if (slabs_.size() > 1) slabs_.back().prefer_huge_pages();
         slab_used_ = 0;
     }
     u8* const frame = slabs_.back().as<u8>() + slab_used_;

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <atomic>
+#include <memory>
 
 #include "core/hart.hpp"
 #include "cpu/engine_kind.hpp"
@@ -13,6 +14,7 @@
 namespace hartline {
 
 class Observer;
+class SeenCode;
 class TranslationListener;
 struct Commit;
 
@@ -26,6 +28,7 @@ struct HartConfig {
     u32 translate_after = 100;     // entries of a block; 1: before it first runs
     std::size_t code_cache_bytes = std::size_t{128} << 20;  // for translations
     TranslationListener* listener = nullptr;                // outlives the hart
+    std::shared_ptr<SeenCode> code = nullptr;               // see share_code(); null: its own
 };
 
 // mcause of synchronous exceptions. priv, "Machine Cause (mcause) Register".

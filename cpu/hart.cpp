@@ -14,6 +14,12 @@ std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfi
     return std::make_unique<Interpreter>(port, number, config);
 }
 
+std::shared_ptr<SeenCode> share_code(const HartConfig& config) {
+    if (config.engine == EngineKind::Jit)
+        if (auto cache = jit::make_cache(config)) return cache;
+    return std::make_shared<SeenCode>();
+}
+
 // In the canonical order of the naming chapter: single letters, then Z by category, then S.
 // ("ISA Extension Naming Conventions")
 std::vector<std::string> isa_extensions(const HartConfig& config) {

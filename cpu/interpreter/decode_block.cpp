@@ -36,7 +36,8 @@ const Block* InterpretingEngine::find_block(u64 pc) {
 // Null: the first instruction straddles two pages.
 Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     const u64 paddr = fetched.paddr;
-    if (!blocks_.has_room(kMostInBlock)) forget_code();
+    if (!blocks_.has_room(kMostInBlock)) forget_blocks();
+    const std::lock_guard lock(seen_->mutex);
     const u8* const page = page_of_code(paddr);
     Insn insns[kMostInBlock];
     u8 offsets[kMostInBlock + 1];
@@ -61,6 +62,7 @@ Block* InterpretingEngine::decode_block(const Fetched& fetched) {
     block->entry = entry_handler_ != nullptr && !watched() ? entry_handler_ : insns[0].handler;
     offsets[count] = static_cast<u8>((at - start) / 2);
     std::copy(offsets, offsets + count + 1, block->offsets());
+    block_made(*block);
     return block;
 }
 

@@ -20,7 +20,8 @@ InterpretingEngine::InterpretingEngine(Context& context, Handler entry)
     : HartEngine(context),
       c_(context),
       entry_handler_(entry),
-      scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1) {
+      scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1),
+      seen_(c_.cpu.config.code ? c_.cpu.config.code : std::make_shared<SeenCode>()) {
     notes_.hart = c_.cpu.number;
     if (watched()) c_.cpu.notes = &notes_;
 }
@@ -94,10 +95,16 @@ void InterpretingEngine::context_changed() {
     set_jump_tag();
 }
 
-void InterpretingEngine::forget_code() {
+void InterpretingEngine::forget_blocks() {
     blocks_.clear();
-    seen_.clear();
+    looks_.clear();
     context_changed();
+}
+
+void InterpretingEngine::forget_code() {
+    const std::lock_guard lock(seen_->mutex);
+    seen_->clear();
+    forget_blocks();
 }
 
 bool InterpretingEngine::code_changed(u64 paddr, u64 bytes) {

@@ -1,6 +1,7 @@
 // The interpreting engine: a hart whose blocks are decoded once and run by threaded handlers.
 #pragma once
 #include "cpu/interpreter/context.hpp"
+#include "cpu/interpreter/seen_code.hpp"
 #include "cpu/observer.hpp"
 
 namespace hartline {
@@ -30,11 +31,16 @@ protected:
     const Block* find_block(u64 pc);
     Block* known_block(u64 paddr) const { return blocks_.find(paddr); }
     void note_code(u64 paddr);
-    // The frame's page, as instructions are decoded from it: what is made of them stays equal to it.
+    // The frame's page, as instructions are decoded from it: what is made of them stays equal to it. With
+    // SeenCode::mutex.
     const u8* page_of_code(u64 paddr);
-    // Between harts on threads: makes sure that the frame's copy is as new as the last fence.i. true: it was
-    // not.
+    // Between harts on threads: makes sure that the frame's copy is as new as the last fence.i. true: the
+    // hart has not seen it like that before.
     bool see(u64 paddr);
+    // The bytes of the copy are others now; with SeenCode::mutex.
+    virtual void code_replaced(u64 /*paddr*/, u64 /*bytes*/) {}
+    // A block was decoded; with SeenCode::mutex.
+    virtual void block_made(Block& /*block*/) {}
     bool watched() const { return c_.cpu.config.observer != nullptr; }
 
 private:
@@ -45,23 +51,18 @@ private:
     const Block* decode_single(u64 pc, const Fetched& fetched);
     const Block* shortened(const Block* block, unsigned count);
 
-    // --- seen_code.cpp: between harts on threads, stores to code are not noticed. So each keeps what it has
-    // seen of a frame with code, which fence.i makes it compare.
-    struct Seen {
-        u64 fence;  // the last one after which it was compared
-        std::array<u8, kFrameBytes> bytes;
-    };
-    bool compare(u64 frame_address, const u8* page, Seen& seen);
+    void forget_blocks();
 
     Context& c_;
     const Handler entry_handler_;
     Commit notes_;  // of the instruction under way, where there is an observer
     BlockCache blocks_;
-    std::vector<u64> scratch_;                             // room for one block that is in no cache
-    u64 generation_ = 1;                                   // of cached jumps
-    std::unordered_map<u64, std::unique_ptr<Seen>> seen_;  // by frame address
-    u64 fence_ = 0;                                        // how many there were
-    static constexpr u64 kNoRest = 1;                      // no instruction's address
+    std::vector<u64> scratch_;  // room for one block that is in no cache
+    u64 generation_ = 1;        // of cached jumps
+    const std::shared_ptr<SeenCode> seen_;
+    std::unordered_map<u64, SeenCode::Look> looks_;  // by frame address
+    u64 fence_ = 0;                                  // number of this hart's last one
+    static constexpr u64 kNoRest = 1;                // no instruction's address
     u64 rest_pc_ = kNoRest;  // where the last block goes on, if the budget cut it short
 };
 

@@ -2,6 +2,7 @@
 // are a few parts, filled one after the other and then anew from the first one on.
 #pragma once
 #include <algorithm>
+#include <cstring>
 
 #include "core/platform/memory.hpp"
 
@@ -34,18 +35,27 @@ public:
         used_ = (first_ + part * part_bytes() + kLine - 1) / kLine * kLine;
         end_ = first_ + (part + 1) * part_bytes();
     }
+    // There is no room in this part any more.
+    void end_part() { end_ = used_; }
     static constexpr unsigned kParts = 4;
+
+    // What follows may change code that other harts execute meanwhile. The host keeps its caches of code
+    // coherent, and fetches what was stored in one piece as one: an aligned word.
+
     // Points the four-byte displacement at `at` to `target`.
     void point(u32 at, u32 target) {
         const u32 displacement = target - (at + 4);
-        __atomic_store_n(reinterpret_cast<u32*>(writable(at)), displacement, __ATOMIC_RELAXED);
+        __atomic_store_n(reinterpret_cast<u32*>(writable(at)), displacement, __ATOMIC_RELEASE);
     }
-    // Puts a jump to an executable address at `at`, over kJumpBytes.
+    // Puts a jump to an executable address at `at`, where an instruction of at least five bytes begins.
     void put_jump(u32 at, u64 target) {
-        *writable(at) = 0xe9;
-        point(at + 1, static_cast<u32>(target - base()));
+        constexpr u64 kJump = 0xe9, kJumpBytes = 5;
+        u64 code = 0;
+        std::memcpy(&code, writable(at), sizeof code);
+        const auto displacement = static_cast<u32>(target - (base() + at + kJumpBytes));
+        code = code >> (8 * kJumpBytes) << (8 * kJumpBytes) | u64{displacement} << 8 | kJump;
+        __atomic_store_n(reinterpret_cast<u64*>(writable(at)), code, __ATOMIC_RELEASE);
     }
-    static constexpr u32 kJumpBytes = 5;
 
 private:
     static constexpr std::size_t kLine = 64;

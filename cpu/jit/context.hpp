@@ -17,7 +17,15 @@ struct JumpEntry {
     u32 code = 0;  // far entry, in bytes from the start of the cache
 };
 inline constexpr std::size_t kJumpEntries = 4096;
-inline constexpr unsigned kBudgetShift = 16;  // of JitContext::left
+// Of a unit that goes on in the following page: when that page was last known to be where the unit takes it
+// to be.
+struct CrossingEntry {
+    u64 page = 1;  // JitContext::page then
+    u32 tag = 0;   // and jump_tag32
+    u32 unit = 0;
+};
+inline constexpr std::size_t kCrossingEntries = 1024;  // a unit's: its number modulo this
+inline constexpr unsigned kBudgetShift = 16;           // of JitContext::left
 
 // Why translated code was left.
 enum class Leave : u32 {
@@ -78,5 +86,6 @@ struct JitContext : Context {
     Engine* engine = nullptr;
     TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;
+    std::array<CrossingEntry, kCrossingEntries> crossings;
 };
 }  // namespace hartline::jit

@@ -26,20 +26,20 @@ void Emitter::charge(i32 instructions) {
 
 // The second page must still be behind the first one. Nothing in the unit changes that.
 void Emitter::check_crossing() {
-    out_->crossing = std::make_unique<Crossing>();
-    out_->crossing->frame = frames_[1];
+    const CrossingEntry& known = c_.crossings[unit_ % kCrossingEntries];
     const asmjit::Label ask = a.newLabel(), on = a.newLabel();
-    a.mov(x86::rcx, reinterpret_cast<u64>(out_->crossing.get()));
+    a.cmp(cell_of(&known.unit, 4), unit_);
+    a.jne(ask);
     a.mov(x86::rax, cell_of(&c_.page));
-    a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Crossing, page)));
+    a.cmp(x86::rax, cell_of(&known.page));
     a.jne(ask);
     a.mov(x86::eax, cell_of(&c_.jump_tag32, 4));
-    a.cmp(x86::rax, x86::ptr(x86::rcx, offsetof(Crossing, tag)));
+    a.cmp(x86::eax, cell_of(&known.tag, 4));
     a.jne(ask);
     a.bind(on);
     cold(
         [this, on] {
-            a.mov(x86::rax, reinterpret_cast<u64>(out_->crossing.get()));
+            a.mov(x86::eax, unit_);
             a.call(stubs_.crossing);
             a.jz(on);
             leave_at_entry();
@@ -71,8 +71,9 @@ void Emitter::exit_to(i32 offset) {
     give_pins_back();
     const bool second = offset >= kPage;
     if (second) a.add(cell_of(&c_.page), kPage);
-    const u32 number = first_link_ + static_cast<u32>(out_->links.size());
+    const u32 number = link_number(unit_) + static_cast<u32>(out_->links.size());
     const asmjit::Label stub = a.newLabel();
+    while (parallel() && a.offset() % 4 != 3) a.nop();  // other harts execute it while it is linked
     a.long_().jmp(stub);
     out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4,
                            .frame = frames_[second],

@@ -16,27 +16,7 @@ constexpr u32 bit_of(u8 guest) { return u32{1} << guest; }
 
 // Does the operation take x registers for values, and is it emitted inline?
 bool takes_values(const IrInst& inst) {
-    switch (inst.op) {
-        case IrOp::Illegal:
-        case IrOp::Call:
-        case IrOp::Amo:
-        case IrOp::LoadReserved:
-        case IrOp::StoreConditional:
-        case IrOp::CompareSwap:
-        case IrOp::Fence:
-        case IrOp::FpGuard:
-        case IrOp::RoundingGuard:
-        case IrOp::GetF:
-        case IrOp::SetF:
-        case IrOp::Box:
-        case IrOp::Unbox:
-        case IrOp::Fp:
-        case IrOp::OrcB:
-        case IrOp::ClMul:
-        case IrOp::ClMulH:
-        case IrOp::ClMulR: return false;
-        default: return true;
-    }
+    return !has_no_lowering(inst.op) && !is_floating(inst.op) && inst.op != IrOp::Fence;
 }
 bool commutes(IrOp op) {
     return op == IrOp::Add || op == IrOp::Mul || op == IrOp::And || op == IrOp::Or || op == IrOp::Xor;

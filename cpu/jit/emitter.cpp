@@ -20,7 +20,7 @@ Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan
       plan_(plan),
       base_(place.base),
       offset_(place.offset),
-      first_link_(place.first_link),
+      unit_(place.unit),
       frames_(place.frames) {
     code_.init(asmjit::Environment::host(), base_);
     code_.attach(&a);
@@ -128,26 +128,7 @@ void Emitter::item(u32 index) {
 bool Emitter::lowerable(const IrBlock& ir) const {
     if (ir.size() > values_.size()) return false;
     return float_shapes(ir) && std::all_of(ir.begin(), ir.end(), [&](const IrInst& inst) {
-               switch (inst.op) {
-                   case IrOp::Illegal:
-                   case IrOp::Call:
-                   case IrOp::Amo:
-                   case IrOp::LoadReserved:
-                   case IrOp::StoreConditional:
-                   case IrOp::CompareSwap:
-                   case IrOp::OrcB:
-                   case IrOp::ClMul:
-                   case IrOp::ClMulH:
-                   case IrOp::ClMulR: return false;
-                   case IrOp::FpGuard:
-                   case IrOp::RoundingGuard:
-                   case IrOp::GetF:
-                   case IrOp::SetF:
-                   case IrOp::Box:
-                   case IrOp::Unbox:
-                   case IrOp::Fp: return float_lowerable(inst);
-                   default: return true;
-               }
+               return is_floating(inst.op) ? float_lowerable(inst) : !has_no_lowering(inst.op);
            });
 }
 
@@ -222,6 +203,7 @@ void Emitter::hand_over(u32 index) {
     give_pins_back();
     a.call(stubs_.handed);
     out_->handed.push_back(std::move(handed));
+    words_ = 0;  // of what it writes nothing is known
     after_slow();
 }
 }  // namespace hartline::jit

@@ -21,6 +21,35 @@ namespace hartline::jit {
 
 namespace x86 = asmjit::x86;
 
+// Is it done by a call, or by code for the whole instruction (atomic())?
+constexpr bool has_no_lowering(IrOp op) {
+    switch (op) {
+        case IrOp::Illegal:
+        case IrOp::Call:
+        case IrOp::Amo:
+        case IrOp::LoadReserved:
+        case IrOp::StoreConditional:
+        case IrOp::CompareSwap:
+        case IrOp::OrcB:
+        case IrOp::ClMul:
+        case IrOp::ClMulH:
+        case IrOp::ClMulR: return true;
+        default: return false;
+    }
+}
+constexpr bool is_floating(IrOp op) {
+    switch (op) {
+        case IrOp::FpGuard:
+        case IrOp::RoundingGuard:
+        case IrOp::GetF:
+        case IrOp::SetF:
+        case IrOp::Box:
+        case IrOp::Unbox:
+        case IrOp::Fp: return true;
+        default: return false;
+    }
+}
+
 // A value of the instruction under way.
 struct Value {
     enum class Kind : u8 { None, Immediate, Register, Memory, Float, Stored };
@@ -46,7 +75,7 @@ public:
     struct Place {
         u64 base;                   // the executable address that the code will start at
         u32 offset;                 // the same from the start of the cache
-        u32 first_link;             // number of its first link
+        u32 unit;                   // its number
         std::array<u64, 2> frames;  // physical addresses of its pages
     };
     Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan, const Place& place);
@@ -54,7 +83,6 @@ public:
     struct Result {
         std::size_t bytes = 0;
         u32 near_entry = 0, far_entry = 0;
-        std::unique_ptr<Crossing> crossing;
         std::vector<Site> sites;
         std::vector<Piece> pieces;
         std::vector<Link> links;
@@ -301,7 +329,7 @@ private:
     const Stubs& stubs_;
     const Plan& plan_;
     const u64 base_;
-    const u32 offset_, first_link_;
+    const u32 offset_, unit_;
     const std::array<u64, 2> frames_;
     asmjit::CodeHolder code_;
     x86::Assembler a;

@@ -17,12 +17,19 @@ using Left = TranslatorStats::Exit;
 constexpr std::array kExitOf{Left::Link, Left::Indirect, Left::Interpret, Left::Trap,
                              Left::Stop, Left::Stop,     Left::Handed,    Left::Handed};  // by Leave
 
+HartConfig with_cache(HartConfig config) {
+    if (config.code == nullptr) config.code = std::make_shared<TranslationCache>(config.code_cache_bytes);
+    return config;
+}
 }  // namespace
 
 // Only these two call handlers, as their last acts: see kTailCalls.
-Exit Engine::run_unit(Context& base, const Insn*) {
+Exit Engine::run_unit(Context& base, const Insn* in) {
     auto& c = static_cast<JitContext&>(base);
-    const Exit exit = c.engine->run(*c.block);
+    const Unit* const unit = c.engine->unit_of(const_cast<Block&>(*c.block));
+    if (unit == nullptr) [[unlikely]]
+        return count_entry(base, in);
+    const Exit exit = c.engine->run(*unit);
     if (exit == Exit::Next) return dispatch(c, c.cpu.s.pc);
     if (exit == Exit::Run) return c.block->insns[0].handler(c, c.block->insns);
     return exit;
@@ -38,17 +45,29 @@ Exit Engine::count_entry(Context& base, const Insn* in) {
 }
 
 Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
-    : JitHolder{JitContext(port, number, config)},
+    : JitHolder{JitContext(port, number, with_cache(config))},
       InterpretingEngine(context, count_entry),
       c_(context),
-      cache_(config.code_cache_bytes) {
+      cache_(dynamic_cast<TranslationCache&>(*c_.cpu.config.code)) {
     c_.engine = this;
     c_.mxcsr_host = kMxcsrDefault;
-    c_.code_base = cache_.base();
-    stubs_ = make_stubs(cache_, c_);
-    cache_.begin_parts();
-    units_.emplace_back();  // number 0 is none
+    {
+        const std::lock_guard lock(cache_.mutex);
+        cache_.join(here_, c_);
+    }
+    c_.code_base = cache_.code().base();
     reset();
+}
+
+Engine::~Engine() {
+    const std::lock_guard lock(cache_.mutex);
+    cache_.leave(here_);
+}
+
+u64 Engine::run(u64 budget) {
+    const TranslationCache::Visit visit(cache_, here_);
+    follow_epoch();
+    return HartEngine::run(budget);
 }
 
 // --- running
@@ -63,12 +82,11 @@ void Engine::grant_budget() {
 
 // Enters a unit at `pc`; the budget is at least its charge. Gives the reason why it came back.
 Leave Engine::enter(u64 pc, const Unit& unit) {
-    dropped_.clear();
     grant_budget();
     c_.page = pc & ~kPageMask;
     set_jump_tags();
     set_rounding(c_);
-    const auto why = reinterpret_cast<Enter>(stubs_.enter)(&c_, c_.code_base + unit.near_entry);
+    const auto why = reinterpret_cast<Enter>(cache_.stubs().enter)(&c_, c_.code_base + unit.near_entry);
     settle_fp(c_);
     c_.site = 0;
     if (c_.failure) [[unlikely]]
@@ -92,14 +110,14 @@ u64 Engine::go_on_after(Leave why) {
     c_.leave_pc = s.pc;
     const JumpEntry& entry = c_.jump_entries[(s.pc >> 1) % kJumpEntries];
     const bool known = entry.pc == s.pc && entry.tag == c_.jump_tag32;
-    return known ? c_.code_base + entry.code : stubs_.leave_indirect;
+    return known ? c_.code_base + entry.code : cache_.stubs().leave_indirect;
 }
 
-Exit Engine::run(const Block& block) {
+Exit Engine::run(const Unit& unit) {
     HartState& s = c_.cpu.s;
-    s.retired -= block.count;
+    s.retired -= c_.block->count;
     const u64 before = s.retired;
-    const Exit exit = run_units(units_[block.unit].get(), c_.block_pc);
+    const Exit exit = run_units(&unit, c_.block_pc);
     c_.stats.retired += s.retired - before - (exit == Exit::Run ? c_.block->count : 0);
     return exit;
 }
@@ -113,7 +131,7 @@ Exit Engine::run_units(const Unit* unit, u64 pc) {
         s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
         switch (why) {
             case Leave::Link: unit = after_link(); break;
-            case Leave::Indirect: unit = after_indirect(); break;
+            case Leave::Indirect: unit = nullptr; break;
             case Leave::Interpret: return interpret(c_.leave_pc);
             default: return Exit::System;
         }
@@ -175,26 +193,28 @@ void Engine::complete_load(const Item& item) {
 }
 
 const Unit* Engine::after_link() {
-    Link& from = link(c_.leave_detail);
+    const Link& from = cache_.link(c_.leave_detail);
     c_.leave_pc = c_.page + static_cast<u64>(static_cast<i64>(from.offset));
-    const Unit* const to = unit_at(from.frame + static_cast<u64>(from.offset));
+    const std::lock_guard lock(cache_.mutex);
+    const Unit* const to = cache_.find(from.frame + static_cast<u64>(from.offset));
     if (to == nullptr) return nullptr;
     ++c_.stats.linked;
-    from.to = to->number;
-    units_[to->number]->incoming.push_back(c_.leave_detail);
-    cache_.point(from.jump, to->near_entry);
+    cache_.connect(c_.leave_detail, *to);
     return to;
 }
 
-const Unit* Engine::after_indirect() {
+u64 Engine::find_way() {
+    HartState& s = c_.cpu.s;
+    s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
+    if (s.retired >= c_.limit) return 0;
     const u64 pc = c_.leave_pc;
-    if (c_.cpu.s.retired >= c_.limit) return nullptr;
     const Block* const block = find_block(pc);  // null: dispatch() will meet the trap again
-    if (block == nullptr || block->unit == 0) return nullptr;
-    const Unit* const to = units_[block->unit].get();
+    if (block == nullptr) return 0;
+    const Unit* const to = unit_of(const_cast<Block&>(*block));
+    if (to == nullptr) return 0;
     ++c_.stats.jump_inserts;
     c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
-    return to;
+    return c_.code_base + to->far_entry;
 }
 
 u64 Engine::retired_now() const {
@@ -204,10 +224,10 @@ u64 Engine::retired_now() const {
 
 const Item& Engine::item_of_site(u64 site_address) const {
     const u32 after = static_cast<u32>(site_address - c_.code_base);
-    const std::vector<Place>& places = places_[cache_.part_of(after)];
-    const auto above = std::lower_bound(places.begin(), places.end(), after,
-                                        [](const Place& place, u32 at) { return place.begin < at; });
-    const Unit& unit = *(above - 1)->unit;
+    const Unit& unit = [&]() -> const Unit& {
+        const std::lock_guard lock(cache_.mutex);
+        return cache_.unit_of_code(after);
+    }();
     const auto site = std::lower_bound(unit.sites.begin(), unit.sites.end(), after,
                                        [](const Site& x, u32 at) { return x.after < at; });
     return unit.items[site->item];

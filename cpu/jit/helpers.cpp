@@ -50,14 +50,14 @@ Status store_for_code(JitContext& c, u64 vaddr, u64 value, u64 bytes) {
 }
 
 namespace {
-Status crossing_status(JitContext& c, Crossing& crossing) {
+Status crossing_status(JitContext& c, u32 unit) {
+    const u64 frame = c.engine->second_frame(unit);
     const u64 next = c.page + kFrameBytes;
     const Tlb& tlb = c.cpu.tlb;
     const bool known = tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c.cpu.fetch_context);
-    if (!known || tlb.frame(Access::Fetch, next) << kFrameShift != crossing.frame) return Status::Stop;
-    if (c.cpu.port.parallel() && c.engine->code_seen_changed(crossing.frame)) return Status::Stop;
-    crossing.page = c.page;
-    crossing.tag = c.jump_tag32;
+    if (!known || tlb.frame(Access::Fetch, next) << kFrameShift != frame) return Status::Stop;
+    if (c.cpu.port.parallel() && c.engine->code_seen_changed(frame)) return Status::Stop;
+    c.crossings[unit % kCrossingEntries] = {c.page, c.jump_tag32, unit};
     return Status::On;
 }
 
@@ -107,8 +107,8 @@ Status handed_status(JitContext& c, Handed& handed) {
 }
 }  // namespace
 
-Status check_crossing(JitContext& c, Crossing& crossing) {
-    return shielded(c, [&] { return crossing_status(c, crossing); });
+Status check_crossing(JitContext& c, u64 unit) {
+    return shielded(c, [&] { return crossing_status(c, static_cast<u32>(unit)); });
 }
 
 u64 settle_and_go_on(JitContext& c, u64 why) {
@@ -119,6 +119,15 @@ u64 settle_and_go_on(JitContext& c, u64 why) {
         return Status::On;
     });
     return next;
+}
+
+u64 find_way(JitContext& c) {
+    u64 code = 0;
+    shielded(c, [&] {
+        code = c.engine->find_way();
+        return Status::On;
+    });
+    return code;
 }
 
 Status run_handed(JitContext& c, Handed& handed) {

@@ -16,8 +16,10 @@ Status run_handed(JitContext& c, Handed& handed);
 // Behind an instruction that trapped, or after which something must be looked at (a Leave): where translated
 // code goes on with leave_pc; 0: nowhere, run() is to be returned to.
 u64 settle_and_go_on(JitContext& c, u64 why);
+// The code for leave_pc; 0: there is none yet.
+u64 find_way(JitContext& c);
 // Is the page behind the one under way where the unit takes it to be? Without doing a walk for it.
-Status check_crossing(JitContext& c, Crossing& crossing);
+Status check_crossing(JitContext& c, u64 unit);
 // Moves what the host's control register saw into fflags.
 void settle_fp(JitContext& c);
 // Makes the control register of translated code what frm says, without flags.

@@ -13,4 +13,6 @@ bool host_supported();
 struct NoMemoryForCode final : std::bad_alloc {};
 // Null where it cannot. Throws NoMemoryForCode where the host has too little, or a policy against it.
 std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& config);
+// For HartConfig::code. The same.
+std::shared_ptr<SeenCode> make_cache(const HartConfig& config);
 }  // namespace hartline::jit

@@ -5,4 +5,5 @@ namespace hartline::jit {
 
 bool host_supported() { return false; }
 std::unique_ptr<Hart> make(HartPort&, unsigned, const HartConfig&) { return nullptr; }
+std::shared_ptr<SeenCode> make_cache(const HartConfig&) { return nullptr; }
 }  // namespace hartline::jit

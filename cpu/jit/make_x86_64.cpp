@@ -20,4 +20,13 @@ std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& co
         throw NoMemoryForCode();
     }
 }
+
+std::shared_ptr<SeenCode> make_cache(const HartConfig& config) {
+    if (!host_supported()) return nullptr;
+    try {
+        return std::make_shared<TranslationCache>(config.code_cache_bytes);
+    } catch (const std::bad_alloc&) {
+        throw NoMemoryForCode();
+    }
+}
 }  // namespace hartline::jit

@@ -28,10 +28,7 @@ public:
             a.add(x86::rax, at(c_.page));
             a.mov(at(c_.leave_pc), x86::rax);
         });
-        way_out(Leave::Indirect, stubs_.leave_indirect, [this] {
-            a.and_(x86::rax, -2);
-            a.mov(at(c_.leave_pc), x86::rax);
-        });
+        indirect();
         leave();
         go_on();
         for (unsigned i = 0; i < 4; ++i) {
@@ -45,9 +42,7 @@ public:
         start(stubs_.crossing);
         ask(reinterpret_cast<u64>(check_crossing));
         start(stubs_.fp_on);
-        a.ldmxcsr(at(c_.mxcsr_guest));
-        a.mov(at(c_.fp_live), 1);
-        a.ret();
+        fp_on();
         finish();
         return stubs_;
     }
@@ -74,6 +69,16 @@ private:
         a.mov(at(c_.fp_live), 0);
         a.bind(off);
     }
+    // An access that hit by itself has called nothing: then the newest flags are in the host's register only.
+    void fp_on() {
+        const Label on = a.newLabel();
+        a.cmp(at(c_.fp_live), 0);
+        a.jne(on);
+        a.ldmxcsr(at(c_.mxcsr_guest));
+        a.mov(at(c_.fp_live), 1);
+        a.bind(on);
+        a.ret();
+    }
     void fill() {
         for (const Pin& pin : kPinned) a.mov(pin.host, x(pin.guest));
     }
@@ -97,6 +102,25 @@ private:
         start(address);
         first();
         a.mov(x86::eax, static_cast<u32>(why));
+        a.jmp(leave_);
+    }
+    // Where the jump cache does not know the address in rax.
+    void indirect() {
+        const Label nowhere = a.newLabel();
+        start(stubs_.leave_indirect);
+        a.and_(x86::rax, -2);
+        a.mov(at(c_.leave_pc), x86::rax);
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        call(reinterpret_cast<u64>(find_way));
+        a.mov(x86::rcx, x86::rax);
+        fill();
+        a.mov(x86::rax, at(c_.leave_pc));
+        a.test(x86::rcx, x86::rcx);
+        a.jz(nowhere);
+        a.jmp(x86::rcx);
+        a.bind(nowhere);
+        a.mov(x86::eax, static_cast<u32>(Leave::Indirect));
         a.jmp(leave_);
     }
     void leave() {

@@ -18,7 +18,7 @@ struct Stubs {
     // They come back when the unit may go on; flexible registers are lost.
     std::array<u64, 4> load{}, store{};
     u64 handed = 0;    // called with a Handed* in rax
-    u64 crossing = 0;  // called with a Crossing* in rax; zero flag clear: it does not hold
+    u64 crossing = 0;  // called with a unit's number in rax; zero flag clear: it does not hold
     u64 fp_on = 0;     // called: makes the host's control register the guest's
 };
 

@@ -9,8 +9,6 @@
 
 namespace hartline::jit {
 namespace {
-constexpr std::size_t kRoomForUnit = 64 << 10;
-
 // Adds the time that it lived to a sum.
 class Stopwatch {
 public:
@@ -28,12 +26,9 @@ private:
 };
 }  // namespace
 
-const Unit* Engine::unit_at(u64 paddr) const {
-    const Block* const block = known_block(paddr);
-    return block == nullptr || block->unit == 0 ? nullptr : units_[block->unit].get();
-}
-
 void Engine::translate(Block& block) {
+    const std::lock_guard lock(cache_.mutex);
+    if (adopt(block)) return;
     const Stopwatch watch(c_.stats.compile_ns);
     std::array<u64, 2> frames{block.paddr & ~kPageMask, 0};
     Pages pages{page_of_code(frames[0]), nullptr};
@@ -44,11 +39,16 @@ void Engine::translate(Block& block) {
         pages[1] = page_of_code(frames[1]);
     }
     const Heat heat = [&](u32 offset) -> u32 {
-        const Block* const known = known_block(frames[offset / kFrameBytes] + offset % kFrameBytes);
-        return known == nullptr ? 0 : known->heat;
+        const u64 paddr = frames[offset / kFrameBytes] + offset % kFrameBytes;
+        const Block* const known = known_block(paddr);
+        const Unit* const unit = cache_.find(paddr);
+        return std::max(known == nullptr ? 0 : known->heat, unit == nullptr ? 0 : unit->heat);
     };
     const Plan plan = make_plan(pages, static_cast<u32>(block.paddr & kPageMask), heat);
-    make_room();
+    if (!make_room()) {
+        block.trigger = 0;
+        return;
+    }
     if (plan.segments.empty() || !install(block, plan, frames)) block.entry = block.insns[0].handler;
 }
 
@@ -62,159 +62,124 @@ void Engine::cover(const Plan& plan, const std::array<u64, 2>& frames) {
 }
 
 bool Engine::install(Block& block, const Plan& plan, const std::array<u64, 2>& frames) {
-    const auto begin = static_cast<u32>(cache_.used());
-    const u32 number = new_number();
-    Emitter emitter(c_, stubs_, plan, {cache_.base() + begin, begin, link_number(number), frames});
+    CodeCache& code = cache_.code();
+    const auto begin = static_cast<u32>(code.used());
+    const u32 number = cache_.new_number();
+    Emitter emitter(c_, cache_.stubs(), plan, {code.base() + begin, begin, number, frames});
     Emitter::Result made;
-    if (!emitter.emit(made) || !cache_.has_room(made.bytes) || made.links.size() > kMostLinks) {
-        free_numbers_.push_back(number);
+    if (!emitter.emit(made) || !code.has_room(made.bytes) || made.links.size() > kMostLinks) {
+        cache_.give_back(number);
         return false;
     }
-    emitter.code().copyFlattenedData(cache_.writable(begin), made.bytes);
-    cache_.take(made.bytes);
+    emitter.code().copyFlattenedData(code.writable(begin), made.bytes);
+    code.take(made.bytes);
     auto unit = std::make_unique<Unit>();
     unit->paddr = block.paddr;
-    unit->frames = frames;
+    unit->frames = {frames[0], plan.crosses ? frames[1] : 0};
     unit->number = number;
     unit->begin = begin;
     unit->near_entry = made.near_entry;
     unit->far_entry = made.far_entry;
     unit->charge = plan.items[0].remaining;
+    unit->heat = block.heat;
     unit->items = plan.items;
     unit->end = begin + static_cast<u32>(made.bytes);
-    unit->crossing = std::move(made.crossing);
     unit->sites = std::move(made.sites);
     unit->pieces = std::move(made.pieces);
     unit->handed = std::move(made.handed);
     unit->links = std::move(made.links);
-    for (const Link& link : unit->links) cache_.point(link.jump, link.stub);
     block.unit = unit->number;
     block.entry = run_unit;
     ++c_.stats.units;
     c_.stats.instructions += unit->items.size();
     c_.stats.host_bytes += made.bytes;
     cover(plan, frames);
-    by_frame_[frames[0]].push_back(number);
-    if (plan.crosses) {
-        by_frame_[frames[1]].push_back(number);
-        note_code(frames[1]);
-    }
+    if (plan.crosses) note_code(frames[1]);
     if (TranslationListener* const listener = c_.cpu.config.listener)
         listener->translated({.hart = c_.cpu.number,
                               .vaddr = c_.block_pc,
                               .paddr = block.paddr,
-                              .code = cache_.base() + begin,
+                              .code = code.base() + begin,
                               .bytes = made.bytes});
-    places_[cache_.part()].push_back({begin, number, unit.get()});
-    units_[number] = std::move(unit);
+    cache_.add(std::move(unit));
     return true;
 }
 
 std::string Engine::translations_of(const CodeRange& range) const {
-    const auto found = by_frame_.find(range.paddr & ~kPageMask);
-    if (found == by_frame_.end()) return "";
     std::string text;
-    HostText host(c_, stubs_);
-    for (const u32 number : found->second) {
-        const Unit& unit = *units_[number];
-        if (!unit.overlaps(range.paddr, range.bytes)) continue;
-        const bool behind = unit.frames[0] != found->first;  // the unit begins in the page before
-        const HostText::Code code{cache_.code(unit.begin), cache_.base() + unit.begin, unit.end - unit.begin};
+    const std::lock_guard lock(cache_.mutex);
+    const CodeCache& cache = cache_.code();
+    HostText host(c_, cache_.stubs());
+    const u64 frame = range.paddr & ~kPageMask;
+    for (const Unit* const unit : cache_.units_of(frame)) {
+        if (!unit->overlaps(range.paddr, range.bytes)) continue;
+        const bool behind = unit->frames[0] != frame;  // the unit begins in the page before
+        const HostText::Code code{cache.code(unit->begin), cache.base() + unit->begin,
+                                  unit->end - unit->begin};
         text +=
-            describe_unit(unit, code, (range.vaddr & ~kPageMask) - (behind ? kFrameBytes : 0), host) + "\n";
+            describe_unit(*unit, code, (range.vaddr & ~kPageMask) - (behind ? kFrameBytes : 0), host) + "\n";
     }
     return text;
 }
 
-u32 Engine::new_number() {
-    if (free_numbers_.empty()) {
-        units_.emplace_back();
-        return static_cast<u32>(units_.size() - 1);
-    }
-    const u32 number = free_numbers_.back();
-    free_numbers_.pop_back();
-    return number;
-}
-
-// Nothing leads to the unit any more: those who remember its far entry are sent the long way.
-void Engine::drop(u32 number) {
-    Unit& unit = *units_[number];
-    for (const u32 at : unit.incoming) {
-        Link& from = link(at);
-        from.to = 0;
-        cache_.point(from.jump, from.stub);
-    }
-    for (u32 i = 0; i < unit.links.size(); ++i)
-        if (const u32 to = unit.links[i].to; to != 0 && to != number)
-            std::erase(units_[to]->incoming, link_number(number) + i);
-    for (const u64 frame : unit.frames) {
-        const auto found = by_frame_.find(frame);
-        if (found == by_frame_.end()) continue;
-        std::erase(found->second, number);
-        if (found->second.empty()) by_frame_.erase(found);
-    }
-    cache_.put_jump(unit.far_entry, stubs_.leave_indirect);
-    if (Block* const block = known_block(unit.paddr); block != nullptr && block->unit == number) cool(*block);
-    ++c_.stats.dropped;
-    dropped_.push_back(std::move(units_[number]));
-}
-
-void Engine::cool(Block& block) {
+const Unit* Engine::unit_of(Block& block) const {
+    if (block.unit == 0) return nullptr;
+    const Unit* const unit = cache_.unit(block.unit);
+    if (unit != nullptr && !unit->dropped && unit->paddr == block.paddr) return unit;
     block.unit = 0;
     block.heat = block.trigger = 0;
     block.entry = count_entry;
+    return nullptr;
+}
+
+bool Engine::adopt(Block& block) const {
+    const Unit* const unit = watched() ? nullptr : cache_.find(block.paddr);
+    if (unit == nullptr) return false;
+    block.unit = unit->number;
+    block.entry = run_unit;
+    return true;
+}
+
+bool Engine::make_room() {
+    const TranslationCache::Room room = cache_.make_room(here_);
+    c_.stats.dropped += room.dropped;
+    c_.stats.evictions += room.evicted;
+    follow_epoch();
+    return room.made;
+}
+
+// Some code is gone since the hart was here: it forgets where jumps lead.
+void Engine::follow_epoch() {
+    if (here_.epoch == epoch_) return;
+    epoch_ = here_.epoch;
+    context_changed();
 }
 
 // May be called while one of the frame's units is under way: its store ends it.
 bool Engine::code_changed(u64 paddr, u64 bytes) {
     const bool held = InterpretingEngine::code_changed(paddr, bytes);
-    const auto found = by_frame_.find(paddr & ~kPageMask);
-    if (found == by_frame_.end()) return held;
-    std::vector<u32> stale;
-    std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(stale), [&](u32 number) {
-        const Unit& unit = *units_[number];
-        return !held || known_block(unit.paddr) == nullptr || unit.overlaps(paddr, bytes);
-    });
-    for (const u32 number : stale) drop(number);
-    if (!stale.empty()) c_.leave = true;
+    const std::lock_guard lock(cache_.mutex);
+    const u64 dropped = cache_.drop(paddr, bytes, !held);
+    c_.stats.dropped += dropped;
+    if (dropped != 0) c_.leave = true;
     return held;
 }
 
-// No unit is under way.
-void Engine::make_room() {
-    if (cache_.has_room(kRoomForUnit) && (!free_numbers_.empty() || units_.size() <= kMostUnits)) return;
-    const unsigned next = (cache_.part() + 1) % CodeCache::kParts;
-    if (!places_[next].empty()) ++c_.stats.evictions;
-    evict(next);
-    cache_.begin_part(next);
-}
-
-// Drops the units of a part. Numbers are free again only now: until here places_ needs them.
-void Engine::evict(unsigned part) {
-    if (places_[part].empty()) return;
-    for (const Place& place : places_[part]) {
-        free_numbers_.push_back(place.number);
-        const Unit* const unit = units_[place.number].get();
-        if (unit != place.unit) continue;
-        drop(place.number);
-    }
-    places_[part].clear();
-    context_changed();
-}
-
-void Engine::drop_all() {
-    for (unsigned part = 0; part < CodeCache::kParts; ++part) evict(part);
-    cache_.begin_part(0);
-}
+void Engine::code_replaced(u64 paddr, u64 bytes) { c_.stats.dropped += cache_.drop(paddr, bytes, false); }
 
 void Engine::forget_code() {
-    drop_all();
+    {
+        const std::lock_guard lock(cache_.mutex);
+        c_.stats.dropped += cache_.drop_all();
+    }
     InterpretingEngine::forget_code();
 }
 
 void Engine::context_changed() {
-    if ((++generation_ & 0xff'ffff) == 0)
-        for (JumpEntry& entry : c_.jump_entries) entry = {};
+    if ((++generation_ & 0xff'ffff) == 0) {
+        c_.jump_entries.fill({});
+        c_.crossings.fill({});
+    }
     c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
     InterpretingEngine::context_changed();
 }

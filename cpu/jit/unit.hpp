@@ -6,6 +6,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,15 +66,7 @@ inline constexpr u32 kMostLinks = 1 << 10;
 constexpr u32 link_number(u32 unit) { return unit * kMostLinks; }
 inline constexpr u32 kMostUnits = ~u32{0} / kMostLinks;
 
-// For a unit that goes on in the following page: when that page was last known to be where the unit takes it
-// to be.
-struct Crossing {
-    u64 page = 1;  // JitContext::page then
-    u64 tag = 0;   // and jump_tag32
-    u64 frame = 0;
-};
-
-struct Unit {
+struct alignas(64) Unit {  // what a jump to it looks at is in one cache line of the host
     u64 paddr = 0;
     std::array<u64, 2> frames{};  // of its page, and of the following one where it goes on there
     u32 number = 0;
@@ -81,7 +74,8 @@ struct Unit {
     u32 near_entry = 0;      // the page's virtual address is known to the code (JitContext::page)
     u32 far_entry = 0;       // the address of the first instruction is in rax
     u16 charge = 0;          // what its first segment takes from the budget at once
-    std::unique_ptr<Crossing> crossing;
+    u32 heat = 0;            // of the block that it was made for, then
+    std::atomic<bool> dropped{false};
     std::vector<Item> items;
     std::vector<Site> sites;    // by `after`
     std::vector<Piece> pieces;  // by `begin`

@@ -6,11 +6,13 @@
 
 namespace hartline {
 
-// Every call returns false when the host fails; a caller has checked the range against bytes().
+// Every call returns false when the host fails; a caller has checked the range against bytes(). Calls may
+// come from several threads at once. Of calls that overlap in range and time the result is as if they came in
+// some order, sector by sector; a flush covers the calls that had returned when it was made.
 class BlockBackend {
 public:
     virtual ~BlockBackend() = default;
-    virtual u64 bytes() const = 0;  // a multiple of 512; it does not change
+    virtual u64 bytes() const = 0;  // a multiple of 512; it does not change while a guest uses it
     virtual bool read_only() const = 0;
     virtual bool read(u64 offset, std::span<u8> out) = 0;
     virtual bool write(u64 offset, std::span<const u8> in) = 0;

@@ -91,9 +91,13 @@ protected:
     // moved.
     template <class Wants, class Handle>
     void drain(unsigned number, Wants&& wants, Handle&& handle);
+    // The last `chains` that take() brought go back to the queue, as if they had not been looked at.
+    void untake(unsigned number, u16 chains) { queues_[number].untake(chains); }
     void give(unsigned number, u16 head, u64 written);
     // After gives: the interrupt, if the driver wants one.
     void signal(unsigned number);
+    // serve() is called again soon: this was enough for one kick.
+    void work_later(unsigned number);
     // What config() holds has changed.
     void config_changed();
     // The driver broke the rules so that nothing sensible can follow: DEVICE_NEEDS_RESET.
@@ -102,7 +106,6 @@ protected:
 private:
     void reset_by_driver();
     RingFeatures ring_features() const;
-    void work_later(unsigned number);
 
     struct State {
         u64 driver_features = 0;

@@ -56,6 +56,8 @@ public:
     // --- as the device uses it
     enum class Taken : u8 { Empty, Chain, Broken };
     Taken take(Ram& ram, RingFeatures features, Chain& chain);
+    // The last `chains` that were taken, and not given, are available again.
+    void untake(u16 chains) { s_.next_available = static_cast<u16>(s_.next_available - chains); }
     // Gives `head` back with `written` bytes in its writable part. false: the ring is broken.
     bool give(Ram& ram, u16 head, u32 written);
     // Has anything been given since the last call, and does the driver want to hear of it?

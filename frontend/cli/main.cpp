@@ -18,13 +18,19 @@ namespace {
 #define HARTLINE_VERSION "0.1"
 #endif
 
-std::vector<std::string> verbs() { return {"run", "test", "diff", "fuzz", "coverage", "isa", "help"}; }
+std::vector<std::string> verbs() {
+    return {"run", "test", "diff", "fuzz", "image", "coverage", "isa", "help"};
+}
 
 int help(std::span<const std::string> about) {
     struct {
         std::string_view verb;
         std::string (*text)();
-    } constexpr kHelps[] = {{"run", run_help}, {"test", test_help}, {"diff", diff_help}, {"fuzz", fuzz_help}};
+    } constexpr kHelps[] = {{"run", run_help},
+                            {"test", test_help},
+                            {"diff", diff_help},
+                            {"fuzz", fuzz_help},
+                            {"image", image_help}};
     for (const auto& [verb, text] : kHelps) {
         if (about.empty() || about[0] != verb) continue;
         std::cout << text();
@@ -38,9 +44,11 @@ int help(std::span<const std::string> about) {
            "  hartline test PATH...          run test programs and judge them\n"
            "  hartline diff IMAGE [options]  two engines, QEMU or a commit log side by side, to the first difference\n"
            "  hartline fuzz                  random programs, here and on another emulator, compared\n"
+           "  hartline image create|info|check|convert|commit|resize|map\n"
+           "                                 disk images, raw and qcow2\n"
            "  hartline coverage FILE...      what runs with --coverage FILE exercised\n"
            "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
-           "  hartline help VERB             all options, with examples: of run, test, diff and fuzz\n"
+           "  hartline help VERB             all options, with examples: of run, test, diff, fuzz and image\n"
            "  hartline --version\n"
            "\n"
            "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
@@ -57,6 +65,7 @@ int dispatch(std::span<const std::string> arguments) {
     if (verb == "run") return verb_run(rest);
     if (verb == "diff") return verb_diff(rest);
     if (verb == "test") return verb_test(rest);
+    if (verb == "image") return verb_image(rest);
     if (verb == "isa") return verb_isa(rest);
     if (verb == "fuzz") return verb_fuzz(rest);
     if (verb == "coverage") return verb_coverage(rest);

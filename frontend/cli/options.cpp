@@ -29,8 +29,20 @@ po::options_description machine_options() {
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
     add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro][,bus=BUS]")->composing(),
-        "raw disk image, /dev/vda and on. BUS: 'mmio' (up to 6), 'pci', or 'nvme' (/dev/nvme0n1); up to 26 in all");
-    add("bus", po::value<std::string>()->value_name("WHICH"), "of virtio devices: 'mmio' or 'pci' (mmio)");
+        "disk image, /dev/vda and on; up to 20. BUS: 'mmio' (up to 6), 'pci', or 'nvme' (/dev/nvme0n1). A "
+        "file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
+        "Its backing files lie in its folder or below, or ,backing=any");
+    add("net", po::value<std::string>()->value_name("KIND"),
+        "network card: 'user' (a NAT of its own: the guest is 10.0.2.15, the host 10.0.2.2), 'tap=INTERFACE', or "
+        "'none'; then ,mac=…, ,mtu=… and ,bus=… (user; with --deterministic none)");
+    add("publish", po::value<std::vector<std::string>>()->value_name("[HOST:]PORT:GUEST[/udp]")->composing(),
+        "the host's PORT leads to the guest's, with --net user: 2222:22. HOST: who may come (127.0.0.1); 0.0.0.0: "
+        "everybody");
+    add("share", po::value<std::vector<std::string>>()->value_name("DIR[:TAG][:ro]")->composing(),
+        "a folder for the guest, by virtio-9p; TAG (share0, share1, …) is what it mounts. Files keep the host's owners; "
+        "what the guest makes is yours");
+    add("bus", po::value<std::string>()->value_name("WHICH"),
+        "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -47,7 +59,7 @@ po::options_description run_options() {
     add("translate-after", po::value<std::string>()->value_name("N"),
         "entries of a block until it is translated (100)");
     add("code-cache", po::value<std::string>()->value_name("SIZE"),
-        "for translations, a hart: 1M to 1G (128M)");
+        "for translations, a hart or a parallel machine: 1M to 1G (128M)");
     add("deterministic", po::bool_switch(),
         "time by instructions alone: the same input gives the same run, bit by bit");
     add("seed", po::value<std::string>()->value_name("N"),
@@ -240,9 +252,16 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
+    if (const auto* net = text(values, "net")) config.net = parse_net(*net);
+    if (values.count("publish") != 0)
+        for (const auto& port : values["publish"].as<std::vector<std::string>>())
+            config.publish.push_back(parse_publish(port));
     if (values.count("disk") != 0)
         for (const auto& disk : values["disk"].as<std::vector<std::string>>())
             config.disks.push_back(parse_disk(disk));
+    if (values.count("share") != 0)
+        for (const auto& share : values["share"].as<std::vector<std::string>>())
+            config.shares.push_back(parse_share(share, config.shares.size()));
     return config;
 }
 }  // namespace
@@ -278,7 +297,11 @@ std::string config_text(const RunConfig& config) {
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
     for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
-    line("bus", std::string(kBusNames[static_cast<std::size_t>(config.bus)]));
+    line("bus", std::string(name(config.bus)));
+    line("net", config.net ? net_text(*config.net) : "");
+    for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
+    for (const ShareConfig& share : config.shares)
+        line("share", share.path + ":" + share.tag + (share.read_only ? ":ro" : ":rw"));
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

@@ -51,6 +51,9 @@ int run(const RunConfig& config) {
             "hartline: --deterministic: this terminal's keys are not connected; give input by a pipe");
     if (!config.quiet && !config.deterministic && console.is_terminal())
         console.message("hartline: Ctrl-A x leaves, Ctrl-A h shows more");
+    if (!config.quiet)
+        for (const ShareConfig& share : config.shares)
+            console.message("hartline: " + share.path + ": in the guest, " + mount_line(share));
     if (!config.quiet && lacks_translator(config))
         console.message("hartline: this host has no translator: instructions are interpreted");
     Session session(config, board, console, tap, std::move(typed));
@@ -79,6 +82,7 @@ std::string run_help() {
            "  hartline run Image --initrd initrd.cpio.gz --append 'console=ttyS0'\n"
            "  hartline run Image --disk root.img --append 'root=/dev/vda rw' --memory 2G --harts 4\n"
            "  printf 'uname -a\\npoweroff\\n' | hartline run Image --initrd i.gz --deterministic --stats\n"
+           "  hartline run Image --disk root.img --publish 2222:22     then: ssh -p 2222 root@127.0.0.1\n"
            "  hartline run rv64ui-p-add\n"
            "\n"
            "At a terminal Ctrl-A x leaves and Ctrl-A h shows what else there is. Exit codes: 0 power-off; the\n"
@@ -89,7 +93,7 @@ std::string run_help() {
 }
 
 int verb_run(std::span<const std::string> arguments) {
-    const RunRequest request = parse_run(arguments);
+    RunRequest request = parse_run(arguments);
     if (request.help) {
         std::cout << run_help();
         return 0;
@@ -98,6 +102,7 @@ int verb_run(std::span<const std::string> arguments) {
         std::cout << config_text(request.config);
         return 0;
     }
+    if (!request.config.net) request.config.net = default_net(request.config);
     validate(request.config);
     return request.config.dump_dtb.empty() ? run(request.config) : dump_tree(request.config);
 }

@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "cpu/hart.hpp"
@@ -16,12 +17,15 @@
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
-#include "devices/storage/raw.hpp"
+#include "devices/share/service.hpp"
+#include "devices/storage/image.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/net.hpp"
+#include "devices/virtio/ninep.hpp"
 #include "devices/virtio/pci.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
@@ -30,8 +34,8 @@
 namespace hartline {
 namespace {
 static_assert(RunConfig::kMostHarts <= kMostHarts);
-static_assert(RunConfig::kMostMmioDisks + 2 <= kVirtioSlots);
-static_assert(RunConfig::kMostDisks + 3 <= pci::PciBus::kSlots);
+static_assert(RunConfig::kMostMmio + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostDisks + 4 <= pci::PciBus::kSlots);
 constexpr unsigned kEntropySlot = kVirtioSlots - 1;
 constexpr unsigned kConsoleSlot = kVirtioSlots - 2;
 constexpr u64 kTohostBytes = 8;
@@ -72,7 +76,11 @@ HartConfig hart_config(const RunConfig& config) {
 
 std::unique_ptr<BlockBackend> open_disk(const DiskConfig& disk) {
     try {
-        return open_raw(disk.path, disk.read_only);
+        ImageOptions options;
+        options.read_only = disk.read_only;
+        options.format = disk.format;
+        options.backing_names = disk.backing;
+        return open_image(disk.path, options);
     } catch (const std::runtime_error& error) {
         throw InputError(error.what());
     }
@@ -107,12 +115,13 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     hart.observer = watchers.observer;
     hart.listener = watchers.translations;
     try {
+        if (config.parallel) hart.code = share_code(hart);
         for (unsigned i = 0; i < config.harts; ++i)
             machine_->add_hart(
                 [&](HartPort& port, unsigned number) { return make_hart(port, number, hart); });
     } catch (const jit::NoMemoryForCode&) {
         throw HostError("--code-cache", "the host refuses memory for translated code",
-                        "give less (it is of each hart), or --engine interpreter");
+                        "give less (it is of each hart, or of a parallel machine), or --engine interpreter");
     }
 }
 
@@ -127,11 +136,13 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
     console_ = &attach(machine, place_of("uart"), uart(sink));
     add_pci(config);
     add_disks(config);
-    add_virtio(config, sink);
+    add_virtio_devices(config, sink);
     add_htif(sink);
 }
 
+// The bridge is there where something is behind it: Linux takes its time to look for that.
 void Board::add_pci(const RunConfig& config) {
+    if (!has_pci(config)) return;
     Machine& machine = *machine_;
     const u64 high = pci_high_base(machine.config().ram_base + config.memory);
     pci_ = std::make_shared<pci::PciBus>();
@@ -139,42 +150,74 @@ void Board::add_pci(const RunConfig& config) {
     attach(machine, place_of("pci_io"), pci_io(pci_));
     attach(machine, place_of("pci_memory"), pci_memory(pci_, place_of("pci_memory").base));
     machine.attach(high, place_of("pci_ecam").irq + 3, pci_high_memory(pci_, high));
-    add_on_pci(pci_host_function(pci_));
+    machine.attach(0, 0, pci_host_function(pci_));
 }
 
-// A function has no place of its own on the machine's bus.
-Device& Board::add_on_pci(const DeviceFactory& make) {
-    ++next_slot_;
-    return machine_->attach(0, 0, make);
+// A function has no place of its own on the machine's bus. The bridge itself is in slot 0.
+pci::PciSlot Board::next_function() { return {pci_, ++last_function_}; }
+
+Device& Board::add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot) {
+    if (bus == DeviceBus::Pci) return machine_->attach(0, 0, virtio_pci(next_function(), make));
+    return attach(*machine_, virtio_place(slot ? *slot : next_virtio_++), virtio_mmio(make));
 }
 
 void Board::add_disks(const RunConfig& config) {
-    unsigned slot = 0, number = 0;
+    unsigned number = 0;
     for (const DiskConfig& disk : config.disks) {
         const std::string serial = "hartline-" + std::to_string(number++);
-        auto backend = open_disk(disk);
-        const pci::PciSlot place{pci_, next_slot_};
-        switch (bus_of(config, disk)) {
-            case DeviceBus::Mmio:
-                attach(*machine_, virtio_place(slot++),
-                       virtio_mmio(virtio_block(std::move(backend), serial)));
-                break;
-            case DeviceBus::Pci:
-                add_on_pci(virtio_pci(place, virtio_block(std::move(backend), serial)));
-                break;
-            case DeviceBus::Nvme: add_on_pci(nvme_controller(place, std::move(backend), serial)); break;
-        }
+        const DeviceBus bus = bus_of(config, disk);
+        if (bus == DeviceBus::Nvme)
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), serial));
+        else
+            add_virtio(bus, virtio_block(open_disk(disk), serial));
     }
 }
 
-void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
-    const auto add = [&](unsigned slot, VirtioFactory make) -> Device& {
-        if (config.bus == DeviceBus::Pci) return add_on_pci(virtio_pci({pci_, next_slot_}, std::move(make)));
-        return attach(*machine_, virtio_place(slot), virtio_mmio(std::move(make)));
-    };
-    const Device& console = add(kConsoleSlot, virtio_console(sink));
-    add(kEntropySlot, virtio_entropy(*config.seed));
+void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink) {
+    if (config.net) add_network(config);
+    for (const ShareConfig& share : config.shares) add_share(config, share);
+    const Device& console = add_virtio(config.bus, virtio_console(sink), kConsoleSlot);
+    add_virtio(config.bus, virtio_entropy(*config.seed), kEntropySlot);
     if (config.virtio_input) console_ = &console;
+}
+
+void Board::add_network(const RunConfig& config) {
+    network_ = make_network(*config.net, config.publish);
+    if (network_ == nullptr) return;
+    const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
+    card_ = &add_virtio(bus_of(config, *config.net), virtio_net(network_, card));
+    network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
+        machine->post(*card, record);
+    });
+}
+
+void Board::announce() {
+    if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
+}
+
+void Board::add_share(const RunConfig& config, const ShareConfig& share) {
+    std::shared_ptr<share::Service> service;
+    try {
+        service = std::make_shared<share::Service>(
+            share::FolderOptions{.path = share.path, .read_only = share.read_only});
+    } catch (const std::runtime_error& error) {
+        throw InputError(std::string("--share: ") + error.what());
+    }
+    const Device& device = add_virtio(config.bus, virtio_ninep(service, share.tag));
+    service->deliver_to(
+        [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
+    shares_.push_back(std::move(service));
+}
+
+bool Board::awaits_answers() const {
+    return network_ != nullptr ||
+           std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
+}
+
+// Threads that answer have the machine to answer to.
+Board::~Board() {
+    if (network_ != nullptr) network_->close();
+    for (const auto& share : shares_) share->stop();
 }
 
 void Board::add_htif(ByteSink& sink) {

@@ -6,14 +6,17 @@
 #include <vector>
 
 #include "core/machine.hpp"
+#include "devices/pci/bus.hpp"
+#include "devices/virtio/device.hpp"
 #include "frontend/session/boot.hpp"
 #include "frontend/session/config.hpp"
+#include "frontend/session/net.hpp"
 
 namespace hartline {
 class Observer;
 class TranslationListener;
-namespace pci {
-class PciBus;
+namespace share {
+class Service;
 }
 
 // Who sees what all harts do; null: nobody.
@@ -29,13 +32,22 @@ public:
     // `watchers` outlive the board.
     Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers = {});
 
+    ~Board();
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
     Machine& machine() { return *machine_; }
     // Takes what is typed: the UART, HTIF where a program has it, or the virtio console by `virtio_input`.
     const Device& console() const { return *console_; }
+    // Can something come in from a network?
+    // Tells the network that this machine is there (again), where it was loaded and not started.
+    void announce();
     const std::vector<u8>& tree() const { return tree_; }
     const Boot& boot() const { return boot_; }
     // Resets the machine and fills its memory anew, as at power-on.
     void reset();
+    // Has the guest asked a shared folder for something that has not come yet?
+    bool awaits_answers() const;
     // What a snapshot must have in common with this board.
     std::string summary() const { return summary_; }
 
@@ -43,17 +55,24 @@ private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink);
     void add_pci(const RunConfig& config);
-    Device& add_on_pci(const DeviceFactory& make);
+    pci::PciSlot next_function();
+    // Where `bus` is MMIO: in its virtio slot of that number, or in the next of those from the first.
+    Device& add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot = {});
     void add_disks(const RunConfig& config);
-    void add_virtio(const RunConfig& config, ByteSink& sink);
+    void add_virtio_devices(const RunConfig& config, ByteSink& sink);
+    void add_network(const RunConfig& config);
+    void add_share(const RunConfig& config, const ShareConfig& share);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
 
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
-    std::shared_ptr<pci::PciBus> pci_;
-    unsigned next_slot_ = 0;  // of it
+    std::shared_ptr<pci::PciBus> pci_;              // null: no device of the machine is on it
+    unsigned last_function_ = 0, next_virtio_ = 0;  // slots: of the bus, and of virtio over MMIO
+    const Device* card_ = nullptr;
+    std::shared_ptr<net::NetBackend> network_;  // null: none. Closed before the machine goes
+    std::vector<std::shared_ptr<share::Service>> shares_;
     std::vector<u8> tree_;
     std::string summary_;
 };

@@ -1,6 +1,11 @@
 // Ranges and contradictions of a run's options.
 #include "frontend/session/config.hpp"
 
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
 #include "cpu/jit/make.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/recorder.hpp"
@@ -11,28 +16,6 @@ namespace hartline {
 namespace {
 bool observed(const RunConfig& config) { return !config.commit_log.empty() || !config.coverage.empty(); }
 
-// false: it is none.
-bool set_disk_option(DiskConfig& disk, const std::string& option) {
-    if (option == "ro" || option == "rw") {
-        disk.read_only = option == "ro";
-        return true;
-    }
-    constexpr std::string_view kBus = "bus=";
-    if (!option.starts_with(kBus)) return false;
-    for (std::size_t i = 0; i < kBusNames.size(); ++i)
-        if (option.substr(kBus.size()) == kBusNames[i]) {
-            disk.bus = static_cast<DeviceBus>(i);
-            return true;
-        }
-    throw InputError("--disk", "'" + option + "' is no bus of ours", "choose bus=mmio, bus=pci or bus=nvme");
-}
-
-std::size_t mmio_disks(const RunConfig& config) {
-    std::size_t count = 0;
-    for (const DiskConfig& disk : config.disks) count += bus_of(config, disk) == DeviceBus::Mmio;
-    return count;
-}
-
 void validate_machine(const RunConfig& config) {
     if (config.memory < RunConfig::kLeastMemory || config.memory > RunConfig::kMostMemory)
         throw InputError("--memory", size_text(config.memory) + " cannot be", "choose between 16M and 64G");
@@ -40,12 +23,6 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--memory", size_text(config.memory) + " is not a multiple of 4K", "round it");
     if (config.harts < 1 || config.harts > RunConfig::kMostHarts)
         throw InputError("--harts", std::to_string(config.harts) + " cannot be", "choose between 1 and 64");
-    if (config.disks.size() > RunConfig::kMostDisks)
-        throw InputError("--disk", std::to_string(config.disks.size()) + " are too many",
-                         "the board takes 26");
-    if (mmio_disks(config) > RunConfig::kMostMmioDisks)
-        throw InputError("--disk", std::to_string(mmio_disks(config)) + " are too many over MMIO",
-                         "it takes 6; give some of them ,bus=pci or ,bus=nvme, or all --bus pci");
     if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
         throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be",
                          "choose 0, 16 or 64");
@@ -53,6 +30,32 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--append", "longer than 64 KiB", "shorten it");
     if (config.append.find('\0') != std::string::npos)
         throw InputError("--append", "has a zero byte in it", "remove it");
+}
+
+void validate_net(const RunConfig& config) {
+    const NetConfig::Kind kind = config.net ? config.net->kind : NetConfig::Kind::None;
+    if (kind != NetConfig::Kind::None && config.deterministic)
+        throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
+                         "give --net none, or leave --deterministic out");
+    if (kind != NetConfig::Kind::User && !config.publish.empty())
+        throw InputError("--publish", "is for the user network",
+                         config.net ? "give --net user" : "leave --deterministic out");
+}
+
+// A folder's content and what is open in it are the host's: neither can be had a second time.
+void validate_shares(const RunConfig& config) {
+    if (config.shares.empty()) return;
+    if (config.deterministic)
+        throw InputError("--share", "answers when the host does, so that no two runs are alike",
+                         "leave --deterministic out, or give the files in an initrd or on a disk");
+    if (config.save_at || !config.load.empty())
+        throw InputError("--share", "what the guest has open in a folder cannot be saved",
+                         "leave --share out where you save or load");
+    for (std::size_t i = 0; i < config.shares.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+            if (config.shares[i].tag == config.shares[k].tag)
+                throw InputError("--share", "two have the tag '" + config.shares[i].tag + "'",
+                                 "write DIR:TAG with another");
 }
 
 void validate_run(const RunConfig& config) {
@@ -96,6 +99,9 @@ void validate(const RunConfig& config) {
     if (config.image.empty())
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
+    validate_buses(config);
+    validate_net(config);
+    validate_shares(config);
     validate_translator(config);
     validate_run(config);
 }
@@ -123,29 +129,104 @@ EngineKind parse_engine(const std::string& option, const std::string& text) {
     throw InputError(option, "'" + text + "' is no engine", "choose interpreter, jit or ir");
 }
 
+namespace {
+constexpr std::array<std::pair<std::string_view, BackingNames>, 3> kBackingNames{
+    {{"beneath", BackingNames::Beneath}, {"any", BackingNames::Anywhere}, {"none", BackingNames::None}}};
+
+// False: it is no option, but a part of the name.
+bool set_disk_option(DiskConfig& disk, const std::string& option) {
+    const std::size_t equals = option.find('=');
+    const std::string key = option.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : option.substr(equals + 1);
+    if (option == "ro" || option == "rw") {
+        disk.read_only = option == "ro";
+    } else if (key == "format") {
+        disk.format = image_format(value);
+        if (!disk.format && value != "auto")
+            throw InputError("--disk", "'" + value + "' is no format", "choose raw or qcow2");
+    } else if (key == "backing") {
+        const auto* found =
+            std::ranges::find(kBackingNames, value, &std::pair<std::string_view, BackingNames>::first);
+        if (found == kBackingNames.end())
+            throw InputError("--disk", "backing '" + value + "' is unknown", "choose beneath, any or none");
+        disk.backing = found->second;
+    } else if (key == "bus") {
+        disk.bus = parse_bus("--disk", value, true);
+    } else {
+        return false;
+    }
+    return true;
+}
+}  // namespace
+NetConfig default_net(const RunConfig& config) {
+    NetConfig net;
+    if (!config.deterministic) net.kind = NetConfig::Kind::User;
+    return net;
+}
+
 DiskConfig parse_disk(const std::string& text) {
     DiskConfig disk{text};
-    // From the end, and one of a kind, so that names may have commas and such words themselves.
-    bool mode_given = false;
+    // From the end, and each kind once, so that names may have commas and look like options.
+    std::set<std::string> kinds;
     for (std::size_t comma; (comma = disk.path.rfind(',')) != std::string::npos;) {
         const std::string option = disk.path.substr(comma + 1);
-        const bool mode = option == "ro" || option == "rw";
-        if ((mode && mode_given) || (!mode && disk.bus) || !set_disk_option(disk, option)) break;
-        mode_given |= mode;
+        const std::string kind =
+            option == "ro" || option == "rw" ? "mode" : option.substr(0, option.find('='));
+        if (kinds.contains(kind) || !set_disk_option(disk, option)) break;
+        kinds.insert(kind);
         disk.path.resize(comma);
     }
     if (disk.path.empty())
-        throw InputError("--disk", "'" + text + "' names no file", "write FILE, FILE,ro or FILE,bus=pci");
+        throw InputError("--disk", "'" + text + "' names no file",
+                         "write FILE, FILE,ro, FILE,format=qcow2 or FILE,bus=nvme");
     return disk;
 }
 
 std::string disk_text(const DiskConfig& disk) {
+    const bool all =
+        disk.path.find(',') != std::string::npos;  // else a part of the name might be read as one
     std::string text = disk.path + (disk.read_only ? ",ro" : ",rw");
-    if (disk.bus) text += ",bus=" + std::string(kBusNames[static_cast<std::size_t>(*disk.bus)]);
+    if (disk.format || all) text += ",format=" + (disk.format ? std::string(name(*disk.format)) : "auto");
+    for (const auto& [word, backing] : kBackingNames)
+        if (backing == disk.backing && (backing != BackingNames::Beneath || all))
+            text += ",backing=" + std::string(word);
+    if (disk.bus || all) text += ",bus=" + std::string(disk.bus ? name(*disk.bus) : "auto");
     return text;
 }
 
-DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk) { return disk.bus.value_or(config.bus); }
+namespace {
+constexpr std::size_t kMostTagBytes = 31;  // as QEMU has it
+
+bool is_tag(const std::string& text) {
+    constexpr const char* kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    return !text.empty() && text.size() <= kMostTagBytes &&
+           text.find_first_not_of(kLetters) == std::string::npos && text != "." && text != "..";
+}
+}  // namespace
+
+ShareConfig parse_share(const std::string& text, std::size_t number) {
+    ShareConfig share{text, "share" + std::to_string(number), false};
+    const auto last = [&] { return share.path.rfind(':'); };
+    if (share.path.ends_with(":ro") || share.path.ends_with(":rw")) {
+        share.read_only = share.path.ends_with(":ro");
+        share.path.resize(last());
+    }
+    if (last() != std::string::npos) {
+        share.tag = share.path.substr(last() + 1);
+        share.path.resize(last());
+        if (!is_tag(share.tag))
+            throw InputError(
+                "--share", "'" + share.tag + "' cannot be a tag",
+                "1 to 31 letters, digits, '_', '.' or '-'; a DIR with a colon needs a TAG behind it");
+    }
+    if (share.path.empty())
+        throw InputError("--share", "'" + text + "' names no folder", "write DIR, DIR:TAG or DIR:TAG:ro");
+    return share;
+}
+
+std::string mount_line(const ShareConfig& share) {
+    return "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " + share.tag + " /mnt/" + share.tag;
+}
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {
     const std::size_t colon = text.find(':');

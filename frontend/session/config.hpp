@@ -8,25 +8,33 @@
 
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
+#include "devices/storage/image.hpp"
+#include "frontend/session/net.hpp"
 
 namespace hartline {
 
-enum class DeviceBus : u8 { Mmio, Pci, Nvme };  // Nvme: for disks only
-inline constexpr std::array<std::string_view, 3> kBusNames{"mmio", "pci", "nvme"};
-
 struct DiskConfig {
-    std::string path;  // of a raw image
+    std::string path;
     bool read_only = false;
+    std::optional<ImageFormat> format{};  // not given: see ImageOptions
+    BackingNames backing = BackingNames::Beneath;
     std::optional<DeviceBus> bus{};  // not given: that of the run
     bool operator==(const DiskConfig&) const = default;
+};
+
+struct ShareConfig {
+    std::string path;  // of a folder
+    std::string tag;   // what the guest mounts it by
+    bool read_only = false;
+    bool operator==(const ShareConfig&) const = default;
 };
 
 struct RunConfig {
     static constexpr u64 kLeastMemory = u64{16} << 20;
     static constexpr u64 kMostMemory = u64{64} << 30;
     static constexpr unsigned kMostHarts = 64;
-    static constexpr unsigned kMostMmioDisks = 6;  // of eight virtio slots, entropy and console have one each
-    static constexpr unsigned kMostDisks = 26;     // of any bus: /dev/vda to /dev/vdz
+    static constexpr unsigned kMostDisks = 20;  // of any bus, with shares
+    static constexpr unsigned kMostMmio = 6;    // of eight virtio slots, entropy and console have one each
     static constexpr u64 kMostArgumentBytes = 64 * 1024;  // of `append`
     static constexpr u32 kMostBeforeTranslation = 1'000'000'000;
     static constexpr u64 kLeastCodeCache = u64{1} << 20;
@@ -43,10 +51,14 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
-    DeviceBus bus = DeviceBus::Mmio;  // of virtio devices: Mmio or Pci
-    unsigned pmp_entries = 16;        // 0, 16 or 64
-    bool hardware_ad = true;          // may hardware update A and D bits (Svadu)? Else page faults (Svade)
-    bool virtio_input = false;        // input goes to the virtio console instead of the UART
+    DeviceBus bus = DeviceBus::Mmio;  // of virtio devices that have none of their own: Mmio or Pci
+    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    std::vector<net::PublishedPort> publish;  // by the user network
+    // With disks at most kMostDisks.
+    std::vector<ShareConfig> shares;
+    unsigned pmp_entries = 16;  // 0, 16 or 64
+    bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
+    bool virtio_input = false;  // input goes to the virtio console instead of the UART
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
@@ -95,11 +107,22 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
-// FILE and options after commas.
-DiskConfig parse_disk(const std::string& text);
-std::string disk_text(const DiskConfig& disk);  // what parse_disk() reads
-// How a disk is reached.
+// How a disk or a network card is reached.
 DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk);
+DeviceBus bus_of(const RunConfig& config, const NetConfig& net);
+// Has the machine devices on PCI? Else it has no PCI at all.
+bool has_pci(const RunConfig& config);
+// Throws InputError: a bus has no room for all that is to be on it.
+void validate_buses(const RunConfig& config);
+// What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
+NetConfig default_net(const RunConfig& config);
+// FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none ,bus=mmio|pci|nvme behind it.
+DiskConfig parse_disk(const std::string& text);
+std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
+// DIR[:TAG][:ro]; `number` makes the tag where none is given.
+ShareConfig parse_share(const std::string& text, std::size_t number);
+// What mounts it in a Linux guest.
+std::string mount_line(const ShareConfig& share);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

@@ -31,8 +31,9 @@ void Session::wait_paced(Pacer& pacer, u64 next_event) {
     u64 wall = wall_ns();
     while (!ended() && !reset_asked_) {
         const bool input = given_ < waiting_.size() && board_.console().input_room() != 0;
-        if (input || (event && pacer.until(wall, next_event) == 0)) break;
-        if (!event && console_.input_ended()) return end_stuck("it waits for input, and that has ended");
+        if (input || machine_.journal().waiting() || (event && pacer.until(wall, next_event) == 0)) break;
+        if (!event && console_.input_ended() && !answers_may_come())
+            return end_stuck("it waits for input, and that has ended");
         service(event ? pacer.until(wall, next_event) : Console::kForever);
         wall = wall_ns();
     }

@@ -34,10 +34,13 @@ Session::Session(const RunConfig& config, Board& board, Console& console, Output
       waiting_(std::move(typed)),
       input_open_(config.input_after.empty()) {}
 
+Session::~Session() { machine_.journal().on_post({}); }
+
 Outcome Session::run() {
     started_ns_ = wall_ns();
     if (!config_.load.empty()) load();
     console_.start();
+    machine_.journal().on_post([this] { console_.wake(); });
     if (config_.parallel)
         run_parallel();
     else if (config_.deterministic)
@@ -60,6 +63,7 @@ void Session::load() {
     waiting_.insert(waiting_.begin(), snapshot.pending_input.begin(), snapshot.pending_input.end());
     input_open_ = input_open_ || snapshot.input_open;
     loaded_retired_ = machine_.retired();
+    board_.announce();
 }
 
 void Session::save() {
@@ -100,6 +104,9 @@ void Session::end_stuck(const char* why) {
     console_.message(std::string("hartline: the guest is stuck for ever: ") + why);
     end(kExitStuck);
 }
+
+// An answer is in the journal before it counts as given: looking for both in this order misses none.
+bool Session::answers_may_come() const { return board_.awaits_answers() || machine_.journal().waiting(); }
 
 void Session::service(u64 timeout_ns) {
     report_boot(tap_.take_boot());

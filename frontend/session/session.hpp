@@ -51,6 +51,10 @@ public:
     // `board` writes to `tap`, and that to `console`. `typed` is what a deterministic run gets as input.
     Session(const RunConfig& config, Board& board, Console& console, OutputTap& tap, std::vector<u8> typed);
 
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
     // Looks at `recorder` between turns: a file that cannot be written ends the run.
     void record_with(const Recorder& recorder) { recorder_ = &recorder; }
 
@@ -64,6 +68,7 @@ private:
     bool ended() const { return exit_code_ >= 0; }
     void end(int code) { exit_code_ = code; }
     void end_stuck(const char* why);
+    bool answers_may_come() const;  // from the host, to what the guest asked for
     void service(u64 timeout_ns);  // output, signals, keys
     void act(ConsoleCommand command);
     void guest_stopped();  // power-off, failure code, reset

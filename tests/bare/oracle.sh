@@ -12,7 +12,7 @@ spike=${SPIKE:-spike}
 isa=rv64imafdc_zicsr_zifencei_zicntr_zihpm_zba_zbb_zbc_zbs_zcb_zicond_zicbom_zicboz_zicbop_zihintpause_zawrs_zfa
 isa=${isa}_zfh_zacas_zabha_smepmp_sstc_svinval_svnapot_svpbmt_sscofpmf_zicclsm_svadu
 programs=${*:-"traps mmu_sv39 mmu_sv48 mmu_sv57 pmp interrupts timer counters atomics extensions selfmod fp
-virtio_blk smp unmapped uart finisher_fail trap_storm trap_storm_nowhere"}
+virtio_blk smp smp_code unmapped uart finisher_fail trap_storm trap_storm_nowhere"}
 bad=0
 
 compile() { # program, oracle, output
@@ -38,7 +38,7 @@ for program in $programs; do
     case $program in
     finisher_fail) expected=3 ;;
     trap_storm*) expected=124 ;; # it never ends: `timeout` does
-    smp) smp=4 ;;
+    smp | smp_code) smp=4 ;;
     mmu_sv48) cpu=$cpu,svnapot=off,svpbmt=off ;; # with Svnapot, 7.2 takes reserved bits of PTEs
     counters | traps) extra="-icount shift=0" ;;
     virtio_blk)

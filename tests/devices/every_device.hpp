@@ -11,10 +11,20 @@
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "devices/virtio/net.hpp"
+#include "devices/virtio/ninep.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 
 namespace hartline::test {
+// A network where nobody is.
+struct NoNetwork final : net::NetBackend {
+    void open(net::Deliver) override {}
+    void close() override {}
+    void send(net::Frame) override {}
+    void taken(u64) override {}
+};
+
 inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink& sink) {
     return {
         {"rom", rom({1, 2, 3}, 0xf000)},
@@ -28,6 +38,8 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"virtio1", virtio_mmio(virtio_console(sink))},
         {"virtio2", virtio_mmio(virtio_entropy(7))},
         {"virtio3", virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(1 << 20, true)))},
+        {"virtio4", virtio_mmio(virtio_net(std::make_shared<NoNetwork>()))},
+        {"virtio6", virtio_mmio(virtio_ninep(std::make_shared<share::SilentChannel>(), "share0"))},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
 }

@@ -75,6 +75,8 @@ void ask(Driver& driver, std::mt19937_64& random, u32 number) {
         driver.submit(number, buffers);
 }
 
+unsigned queues_of(std::string_view name) { return name == "virtio4" ? 3 : name == "virtio1" ? 2 : 1; }
+
 void play(Driver& driver, std::mt19937_64& random, unsigned queues) {
     const u64 features = random() % 4 == 0 ? random() : ~u64{0};
     driver.free = 0x8010'0000;
@@ -90,6 +92,7 @@ void play(Driver& driver, std::mt19937_64& random, unsigned queues) {
         else
             for (u64 i = random() % 4; i != 0; --i) ask(driver, random, number);
         if (random() % 2 == 0) driver.device.input(bytes_of("some input"));
+        if (random() % 4 == 0) driver.device.input(std::vector<u8>(80));  // a frame, for a card
         driver.kick(static_cast<u32>(random() % 8 == 0 ? random() : number));
         if (random() % 2 == 0) driver.port.advance(driver.device, random() % 200'000, 1000);
         (void)driver.acknowledge();
@@ -107,21 +110,25 @@ TEST_CASE("checklist 66: garbage rings do no harm to any virtio device") {
         FakePort port;
         const auto device = make(port);
         Driver driver(port, *device);
-        driver.rings[0] = driver.rings[1] = {0x8010'0000, 0x8010'0000, 0x8010'0000, 8};
+        driver.rings[0] = driver.rings[1] = driver.rings[2] = {0x8010'0000, 0x8010'0000, 0x8010'0000, 8};
         u64 served = 0, broken = 0;
         for (int game = 0; game < 2000; ++game) {
-            play(driver, random, name == "virtio1" ? 2 : 1);
+            play(driver, random, queues_of(name));
             broken += driver.broken();
-            served += driver.load<u16>(driver.rings[0].used + 2) != 0;
+            bool used = false;
+            for (u32 number = 0; number < queues_of(name); ++number)
+                used |= driver.load<u16>(driver.rings[number].used + 2) != 0;
+            served += used;
             if (game % 20 == 0) {
                 const auto image = save_of(*device);
                 load_into(*device, image);
                 REQUIRE(save_of(*device) == image);
             }
         }
-        CHECK(served > 500);  // the garbage is good enough to get through
+        const bool silent = name == "virtio6";  // virtio-9p: its answers come from outside
+        CHECK((silent || served > 500));        // the garbage is good enough to get through
         CHECK(broken > 500);
-        driver.start(4, name == "virtio1" ? 2 : 1);  // and a reset always heals
+        driver.start(4, queues_of(name));  // and a reset always heals
         CHECK_FALSE(driver.broken());
     }
 }
@@ -136,7 +143,7 @@ TEST_CASE("the fuzz is deterministic: twice the same garbage gives the same stat
             FakePort port;
             const auto device = make(port);
             Driver driver(port, *device);
-            for (int game = 0; game < 20; ++game) play(driver, random, name == "virtio1" ? 2 : 1);
+            for (int game = 0; game < 20; ++game) play(driver, random, queues_of(name));
             hashes.push_back(hash_of(*device));
         }
         return hashes;

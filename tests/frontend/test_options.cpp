@@ -120,8 +120,13 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.firmware = "none";
     full.memory = (u64{3} << 30) + 4096;
     full.harts = 7;
-    full.disks = {{"a,ro", false}, {"b", true}, {"c", false, DeviceBus::Nvme}, {"d,bus=pci", true, DeviceBus::Mmio}};
+    full.disks = {{"a,ro", false},
+                  {"b", true},
+                  {.path = "c", .bus = DeviceBus::Nvme},
+                  {.path = "d,bus=pci"},
+                  {.path = "e,bus=pci", .read_only = true, .bus = DeviceBus::Mmio}};
     full.bus = DeviceBus::Pci;
+    full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
     full.pmp_entries = 64;
     full.hardware_ad = false;
     full.virtio_input = full.deterministic = full.stats = full.quiet = true;
@@ -145,20 +150,88 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     }
 }
 
-TEST_CASE("disks_say_how_they_are_reached", "[frontend][pci]") {
+TEST_CASE("devices_say_how_they_are_reached", "[frontend][pci]") {
     RunConfig config;
     config.image = "Image";
     config.disks = {parse_disk("a,bus=nvme,ro"), parse_disk("b,bus=mmio"), parse_disk("c")};
-    CHECK(config.disks[0] == DiskConfig{"a", true, DeviceBus::Nvme});
+    CHECK(config.disks[0] == DiskConfig{.path = "a", .read_only = true, .bus = DeviceBus::Nvme});
     CHECK(bus_of(config, config.disks[2]) == DeviceBus::Mmio);
     config.bus = DeviceBus::Pci;
     CHECK(bus_of(config, config.disks[1]) == DeviceBus::Mmio);
     CHECK(bus_of(config, config.disks[2]) == DeviceBus::Pci);
-    CHECK(complaint_of([] { (void)parse_disk("a,bus=usb"); }).find("bus=nvme") != std::string::npos);
+    CHECK(complaint_of([] { (void)parse_disk("a,bus=usb"); }).find("nvme") != std::string::npos);
+    for (const char* bus : {"mmio", "pci"}) {
+        const NetConfig net = parse_net(std::string("user,bus=") + bus);
+        CHECK(name(bus_of(config, net)) == bus);
+        CHECK(parse_net(net_text(net)) == net);
+    }
+    CHECK(bus_of(config, parse_net("user")) == DeviceBus::Pci);
+    CHECK(complaint_of([] { (void)parse_net("user,bus=nvme"); }).find("mmio or pci") != std::string::npos);
+}
+
+TEST_CASE("a_machine_has_pci_where_something_is_on_it", "[frontend][pci]") {
+    RunConfig config;
+    config.image = "Image";
+    config.disks = {parse_disk("a")};
+    config.net = parse_net("user");
+    config.shares = {parse_share("dir", 0)};
+    CHECK_FALSE(has_pci(config));
+    const auto with = [config](auto change) {
+        RunConfig other = config;
+        change(other);
+        return has_pci(other);
+    };
+    CHECK(with([](RunConfig& c) { c.disks[0].bus = DeviceBus::Pci; }));
+    CHECK(with([](RunConfig& c) { c.disks[0].bus = DeviceBus::Nvme; }));
+    CHECK(with([](RunConfig& c) { c.net->bus = DeviceBus::Pci; }));
+    CHECK(with([](RunConfig& c) { c.bus = DeviceBus::Pci; }));
+    CHECK_FALSE(with([](RunConfig& c) { c.net = parse_net("none"); }));
+}
+
+TEST_CASE("buses_have_room_for_so_many", "[frontend][pci]") {
+    RunConfig config;
+    config.image = "Image";
     config.disks.assign(7, DiskConfig{"a"});
-    validate(config);
-    config.bus = DeviceBus::Mmio;
     CHECK(complaint_of([&] { validate(config); }).find("bus=pci") != std::string::npos);
+    config.disks[6].bus = DeviceBus::Nvme;
+    validate(config);
+    config.net = parse_net("user");
+    CHECK(complaint_of([&] { validate(config); }).find("--bus pci") != std::string::npos);
+    config.bus = DeviceBus::Pci;
+    config.disks.assign(RunConfig::kMostDisks, DiskConfig{"a"});
+    validate(config);
+    config.shares = {parse_share("dir", 0)};
+    CHECK(complaint_of([&] { validate(config); }).find("20") != std::string::npos);
+}
+
+TEST_CASE("shared_folders_are_read_from_the_right", "[frontend][share]") {
+    const auto read = [](const char* text) { return parse_share(text, 3); };
+    CHECK(read("dir") == ShareConfig{"dir", "share3", false});
+    CHECK(read("/a/b:ro") == ShareConfig{"/a/b", "share3", true});
+    CHECK(read("dir:src") == ShareConfig{"dir", "src", false});
+    CHECK(read("dir:src:ro") == ShareConfig{"dir", "src", true});
+    CHECK(read("a:b:src:rw") == ShareConfig{"a:b", "src", false});
+    CHECK(mount_line(read("dir:src")) ==
+          "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 src /mnt/src");
+    for (const char* wrong : {"", ":src", "dir:", "dir:a/b", "dir:..", "dir:a b"})
+        CHECK_FALSE(complaint_of([&] { read(wrong); }).empty());
+}
+
+TEST_CASE("shared_folders_are_refused_where_a_run_must_come_again", "[frontend][share]") {
+    RunConfig config;
+    config.image = "x";
+    config.shares = {{"a", "one", false}, {"b", "two", true}};
+    validate(config);
+    const auto refused = [&](auto change) {
+        RunConfig other = config;
+        change(other);
+        return complaint_of([&] { validate(other); }).starts_with("--share: ");
+    };
+    CHECK(refused([](RunConfig& c) { c.deterministic = true; }));
+    CHECK(refused([](RunConfig& c) { c.load = "snapshot"; }));
+    CHECK(refused([](RunConfig& c) { c.save_at = {1, "snapshot"}; }));
+    CHECK(refused([](RunConfig& c) { c.shares[1].tag = "one"; }));
+    CHECK(refused([](RunConfig& c) { c.shares.resize(7); }));
 }
 
 TEST_CASE("the_engine_is_the_best_that_host_and_options_allow", "[frontend]") {
@@ -188,4 +261,20 @@ TEST_CASE("the_translator_takes_what_it_can_work_with", "[frontend]") {
     CHECK(complaint("--code-cache", "1M").empty());
     CHECK(complaint("--code-cache", "1023K") == "--code-cache: 1023K cannot be: choose between 1M and 1G");
     CHECK(complaint("--code-cache", "2G").starts_with("--code-cache: 2G cannot be: "));
+}
+
+TEST_CASE("networks and published ports are read, written and refused", "[net]") {
+    const NetConfig tap = parse_net("tap=tap0,mac=52:54:00:00:00:01,mtu=9000");
+    CHECK(
+        (tap.kind == NetConfig::Kind::Tap && tap.interface == "tap0" && tap.mtu == 9000 && tap.mac[5] == 1));
+    for (const char* text : {"none", "user", "user,mtu=1280", "tap=br-0,mac=02:00:00:00:00:ff"})
+        CHECK(parse_net(net_text(parse_net(text))) == parse_net(text));
+    for (const char* text : {"", "user,", "users", "tap=", "none,mtu=1500", "user,mtu=1", "user,mtu=99999",
+                             "user,mac=1", "user,mac=01:00:00:00:00:00", "user,mac=52:54:00:12:34:5g"})
+        CHECK_THROWS_AS(parse_net(text), InputError);
+    for (const char* text : {"2222:22", "0.0.0.0:53:53/udp", "127.0.0.1:65535:1/tcp"})
+        CHECK(parse_publish(publish_text(parse_publish(text))) == parse_publish(text));
+    CHECK((parse_publish("2222:22") == net::PublishedPort{"127.0.0.1", 2222, 22, false}));
+    for (const char* text : {"", "22", ":22", "0:22", "65536:22", "1:2:", ":1:2", "1:2/sctp", "1:2x"})
+        CHECK_THROWS_AS(parse_publish(text), InputError);
 }
