@@ -71,6 +71,7 @@ private:
     bool answers_may_come() const;  // from the host, to what the guest asked for
     void service(u64 timeout_ns);  // output, signals, keys
     void act(ConsoleCommand command);
+    void change_balloon(ConsoleCommand command);
     void guest_stopped();  // power-off, failure code, reset
     void restart();
     void give_input(std::size_t most);  // from waiting_ to the guest
@@ -101,6 +102,7 @@ private:
     bool input_open_ = true;    // has --input-after been seen?
     bool reset_asked_ = false;  // by a person
     bool saved_ = false;
+    unsigned balloon_eighths_ = 0;  // of memory that the balloon was asked for by keys
     int exit_code_ = -1;     // -1: still running
     u64 started_ns_ = 0;     // of wall time
     u64 earlier_ticks_ = 0;  // before the last reset
