@@ -46,6 +46,9 @@ po::options_description machine_options() {
     add("balloon", po::value<std::string>()->value_name("HOW"),
         "'on': memory that the guest frees goes back to the host; SIZE: the guest is asked to make do with so much of "
         "its memory too; 'off' (on; with --deterministic off). Ctrl-A b shows it, Ctrl-A + and - change it");
+    add("port", po::value<std::vector<std::string>>()->value_name("NAME=WHERE")->composing(),
+        "/dev/virtio-ports/NAME in the guest, up to 8: WHERE is a FILE for what it writes, 'socket:PATH' for one at a "
+        "time to connect to, or 'stdio', to which this terminal's input goes then");
     add("bus", po::value<std::string>()->value_name("WHICH"),
         "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
@@ -257,6 +260,9 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
+    if (values.count("port") != 0)
+        for (const auto& port : values["port"].as<std::vector<std::string>>())
+            config.ports.push_back(parse_port(port));
     if (const auto* balloon = text(values, "balloon")) config.balloon = parse_balloon(*balloon);
     if (const auto* net = text(values, "net")) config.net = parse_net(*net);
     if (values.count("publish") != 0)
@@ -309,6 +315,7 @@ std::string config_text(const RunConfig& config) {
     for (const ShareConfig& share : config.shares)
         line("share", share.path + ":" + share.tag + (share.read_only ? ":ro" : ":rw"));
     line("balloon", config.balloon ? balloon_text(*config.balloon) : "");
+    for (const PortConfig& port : config.ports) line("port", port_text(port));
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

@@ -106,6 +106,7 @@ void validate(const RunConfig& config) {
     validate_net(config);
     validate_shares(config);
     validate_balloon(config);
+    validate_ports(config);
     validate_translator(config);
     validate_run(config);
 }

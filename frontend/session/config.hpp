@@ -11,6 +11,7 @@
 #include "devices/storage/image.hpp"
 #include "frontend/session/balloon.hpp"
 #include "frontend/session/net.hpp"
+#include "frontend/session/ports.hpp"
 
 namespace hartline {
 
@@ -66,6 +67,7 @@ struct RunConfig {
     // With disks at most kMostDisks.
     std::vector<ShareConfig> shares;
     std::optional<BalloonConfig> balloon;  // not given: none; `hartline run` chooses by default_balloon()
+    std::vector<PortConfig> ports;         // of the virtio console, at most ConsoleOptions::kMostPorts
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
