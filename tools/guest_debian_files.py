@@ -89,7 +89,10 @@ systemctl enable systemd-networkd.service systemd-resolved.service
 systemctl disable ssh.service sshd-keygen.service
 systemctl enable ssh.socket
 rm -f /etc/ssh/ssh_host_* /etc/systemd/system/*.wants/sshd-keygen.service
-: > /etc/machine-id    # made by the first boot
+: > /etc/machine-id    # made by the first boot, which has nothing else to make
+rm -f /var/lib/dbus/machine-id
+journalctl --update-catalog
+/usr/lib/systemd/systemd-update-done
 rm -rf /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/log/*.log
 fstrim /
 end done

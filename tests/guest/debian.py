@@ -133,10 +133,10 @@ def compile_and_test(guest):
     check("Result: SUCCESS" in report, f"Python's own tests: {report}", guest)
 
 
-def load(guest, folder, stressors):
+def load(guest, folder, engine, stressors):
     """Writes that are read back and compared, on a disk or on a share."""
-    job = "--ioengine=psync --size=16M --bs=4k --rw=randwrite --verify=crc32c --verify_fatal=1 --fsync=64"
-    guest.run(f"fio --name=verify --directory={folder} {job} --output=/dev/null && rm {folder}/verify.0.0")
+    job = "--size=16M --bs=4k --rw=randwrite --verify=crc32c --verify_fatal=1 --fsync=64"
+    guest.run(f"fio --name=verify --directory={folder} {engine} {job} --output=/dev/null && rm {folder}/verify.0.0")
     guest.run(f"stress-ng --temp-path {folder} --verify --timeout 60 --quiet {stressors}")
 
 
@@ -154,10 +154,10 @@ def main():
         look_at_system(guest)
         look_at_network(guest, url, port, work)
         compile_and_test(guest)
-        load(guest, "/root", "--hdd 1 --hdd-ops 400 --rename 1 --rename-ops 1000 --copy-file 1 --copy-file-ops 40 "
-             "--dir 1 --dir-ops 200")
+        load(guest, "/root", "--ioengine=libaio --iodepth=8 --direct=1", "--hdd 1 --hdd-ops 400 --rename 1 "
+             "--rename-ops 1000 --copy-file 1 --copy-file-ops 40 --dir 1 --dir-ops 200")
         guest.run("mkdir -p /mnt/work && mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 work /mnt/work")
-        load(guest, "/mnt/work", "--hdd 1 --hdd-ops 200 --rename 1 --rename-ops 500 --dir 1 --dir-ops 100")
+        load(guest, "/mnt/work", "--ioengine=psync", "--hdd 1 --hdd-ops 200 --rename 1 --rename-ops 500 --dir 1 --dir-ops 100")
         guest.run("cp /root/data /mnt/work && sync")
         check((share / "data").read_bytes() == DATA, "the file on the share", guest)
 
