@@ -85,6 +85,7 @@ private:
 
     // --- the three ways to run (paced.cpp, hermetic.cpp, parallel.cpp)
     void run_paced();
+    Machine::Result run_slice(u64 ticks);
     void wait_paced(Pacer& pacer, u64 next_event);
     void run_hermetic();
     bool give_hermetic();
