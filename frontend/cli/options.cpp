@@ -28,10 +28,12 @@ po::options_description machine_options() {
         "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
-    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro][,bus=BUS]")->composing(),
-        "disk image, /dev/vda and on; up to 20. BUS: 'mmio' (up to 6), 'pci', or 'nvme' (/dev/nvme0n1). A "
-        "file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
-        "Its backing files lie in its folder or below, or ,backing=any");
+    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,…]")->composing(),
+        "disk image, /dev/vda and on; up to 20. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
+        "Its backing files lie in its folder or below, or ,backing=any. ,ro: read-only. ,overlay: the file stays as it "
+        "is, changes are gone at the end; ,overlay=NAME.qcow2: they are kept there, until 'hartline image commit' "
+        "merges them. ,serial=TEXT for /dev/disk/by-id. ,discard=off: what the guest frees stays allocated. "
+        ",bus=mmio (up to 6), pci, or nvme (/dev/nvme0n1)");
     add("net", po::value<std::string>()->value_name("KIND"),
         "network card: 'user' (a NAT of its own: the guest is 10.0.2.15, the host 10.0.2.2), 'tap=INTERFACE', or "
         "'none'; then ,mac=…, ,mtu=… and ,bus=… (user; with --deterministic none)");

@@ -18,7 +18,6 @@
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
 #include "devices/share/service.hpp"
-#include "devices/storage/image.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
@@ -27,6 +26,7 @@
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
 #include "devices/virtio/pci.hpp"
+#include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
@@ -74,18 +74,6 @@ HartConfig hart_config(const RunConfig& config) {
     return hart;
 }
 
-std::unique_ptr<BlockBackend> open_disk(const DiskConfig& disk) {
-    try {
-        ImageOptions options;
-        options.read_only = disk.read_only;
-        options.format = disk.format;
-        options.backing_names = disk.backing;
-        return open_image(disk.path, options);
-    } catch (const std::runtime_error& error) {
-        throw InputError(error.what());
-    }
-}
-
 Device& attach(Machine& machine, const BoardPlace& place, const DeviceFactory& make) {
     return machine.attach(place.base, place.irq, make);
 }
@@ -103,7 +91,7 @@ Board::Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers)
     RunConfig seeded = config;
     seeded.seed = seed_of(config);
     add_harts(seeded, watchers);
-    add_devices(seeded, sink);
+    add_devices(seeded, sink, watchers);
     write_tree(seeded);
     summary_ = machine_summary(*machine_, "pmp " + std::to_string(config.pmp_entries) + ", a/d bits by " +
                                               (config.hardware_ad ? "hardware" : "fault"));
@@ -125,7 +113,7 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     }
 }
 
-void Board::add_devices(const RunConfig& config, ByteSink& sink) {
+void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
     Machine& machine = *machine_;
     attach(machine, place_of("rom"), rom(reset_vector(boot_.hand_over()), kRomBytes));
     attach(machine, place_of("finisher"), finisher());
@@ -135,7 +123,7 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
     add_pci(config);
-    add_disks(config);
+    add_disks(config, watchers);
     add_virtio_devices(config, sink);
     add_htif(sink);
 }
@@ -161,15 +149,25 @@ Device& Board::add_virtio(DeviceBus bus, const VirtioFactory& make, std::optiona
     return attach(*machine_, virtio_place(slot ? *slot : next_virtio_++), virtio_mmio(make));
 }
 
-void Board::add_disks(const RunConfig& config) {
+void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
+    const auto pool = watchers.pool ? watchers.pool : std::make_shared<IoPool>();
     unsigned number = 0;
     for (const DiskConfig& disk : config.disks) {
-        const std::string serial = "hartline-" + std::to_string(number++);
+        BlockOptions options;
+        options.serial = disk.serial.empty() ? "hartline-" + std::to_string(number) : disk.serial;
+        ++number;
+        options.discard = disk.discard;
+        options.pool = pool;
+        options.exact = !config.parallel;
+        if (watchers.tell)
+            options.failed = [tell = watchers.tell, path = disk.path](const std::string& what) {
+                tell("hartline: " + path + ": " + what);
+            };
         const DeviceBus bus = bus_of(config, disk);
         if (bus == DeviceBus::Nvme)
-            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), serial));
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options.serial));
         else
-            add_virtio(bus, virtio_block(open_disk(disk), serial));
+            add_virtio(bus, virtio_block(open_disk(disk), options));
     }
 }
 

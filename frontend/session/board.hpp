@@ -1,8 +1,10 @@
 // The board: a Machine with Hartline's harts and devices, and what is in its memory at the start. The only
 // place that names concrete engines and devices.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/machine.hpp"
@@ -13,6 +15,7 @@
 #include "frontend/session/net.hpp"
 
 namespace hartline {
+class IoPool;
 class Observer;
 class TranslationListener;
 namespace share {
@@ -23,6 +26,10 @@ class Service;
 struct Watchers {
     Observer* observer = nullptr;
     TranslationListener* translations = nullptr;
+    // Takes a line for the person in front: what of the host's has failed. On the machine's thread.
+    std::function<void(std::string_view)> tell = nullptr;
+    // Does the host's I/O, for as many boards as like; null: a pool of the board's own.
+    std::shared_ptr<IoPool> pool = nullptr;
 };
 
 class Board {
@@ -53,12 +60,12 @@ public:
 
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
-    void add_devices(const RunConfig& config, ByteSink& sink);
+    void add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
     void add_pci(const RunConfig& config);
     pci::PciSlot next_function();
     // Where `bus` is MMIO: in its virtio slot of that number, or in the next of those from the first.
     Device& add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot = {});
-    void add_disks(const RunConfig& config);
+    void add_disks(const RunConfig& config, const Watchers& watchers);
     void add_virtio_devices(const RunConfig& config, ByteSink& sink);
     void add_network(const RunConfig& config);
     void add_share(const RunConfig& config, const ShareConfig& share);

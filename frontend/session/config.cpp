@@ -63,6 +63,9 @@ void validate_run(const RunConfig& config) {
         throw InputError("--parallel", "cannot be exact", "leave --deterministic or --parallel out");
     if (config.parallel && (config.save_at || !config.load.empty()))
         throw InputError("--parallel", "knows no exact moment to save or load", "leave --parallel out");
+    if (config.save_at && std::ranges::any_of(config.disks, &DiskConfig::temporary))
+        throw InputError("--save-at", "a temporary overlay is gone when the machine is loaded",
+                         "give it a name: --disk FILE,overlay=NAME.qcow2");
     const unsigned granularity = config.signature_granularity;
     if (granularity == 0 || granularity > 16 || (granularity & (granularity - 1)) != 0)
         throw InputError("--signature-granularity", std::to_string(granularity) + " cannot be",
@@ -133,6 +136,26 @@ namespace {
 constexpr std::array<std::pair<std::string_view, BackingNames>, 3> kBackingNames{
     {{"beneath", BackingNames::Beneath}, {"any", BackingNames::Anywhere}, {"none", BackingNames::None}}};
 
+std::string overlay_name(const std::string& name) {
+    if (!name.ends_with(".qcow2") || name == ".qcow2")
+        throw InputError("--disk", "overlay '" + name + "' is not named .qcow2, which it is",
+                         "write overlay=NAME.qcow2, or overlay for a temporary one");
+    return name;
+}
+
+std::string serial_number(const std::string& text) {
+    const bool printable = std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+    if (text.size() > DiskConfig::kMostSerial || !printable)
+        throw InputError("--disk", "serial '" + text + "' cannot be", "choose up to 20 printable characters");
+    return text;
+}
+
+bool discard_choice(const std::string& text) {
+    if (text != "on" && text != "off")
+        throw InputError("--disk", "discard '" + text + "' is unknown", "choose on or off");
+    return text == "on";
+}
+
 // False: it is no option, but a part of the name.
 bool set_disk_option(DiskConfig& disk, const std::string& option) {
     const std::size_t equals = option.find('=');
@@ -150,6 +173,13 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
         if (found == kBackingNames.end())
             throw InputError("--disk", "backing '" + value + "' is unknown", "choose beneath, any or none");
         disk.backing = found->second;
+    } else if (option == "overlay" || key == "overlay") {
+        disk.overlay.reset();
+        if (value != "off") disk.overlay = option == "overlay" ? "" : overlay_name(value);
+    } else if (key == "serial") {
+        disk.serial = serial_number(value);
+    } else if (key == "discard") {
+        disk.discard = discard_choice(value);
     } else if (key == "bus") {
         disk.bus = parse_bus("--disk", value, true);
     } else {
@@ -178,7 +208,10 @@ DiskConfig parse_disk(const std::string& text) {
     }
     if (disk.path.empty())
         throw InputError("--disk", "'" + text + "' names no file",
-                         "write FILE, FILE,ro, FILE,format=qcow2 or FILE,bus=nvme");
+                         "write FILE, FILE,ro, FILE,overlay or FILE,bus=nvme");
+    if (disk.read_only && disk.overlay)
+        throw InputError("--disk", "'" + text + "' is read-only and takes changes",
+                         "leave ro out: an overlay keeps the disk as it is");
     return disk;
 }
 
@@ -187,9 +220,14 @@ std::string disk_text(const DiskConfig& disk) {
         disk.path.find(',') != std::string::npos;  // else a part of the name might be read as one
     std::string text = disk.path + (disk.read_only ? ",ro" : ",rw");
     if (disk.format || all) text += ",format=" + (disk.format ? std::string(name(*disk.format)) : "auto");
+    if (disk.overlay || all)
+        text += !disk.overlay ? std::string(",overlay=off")
+                              : ",overlay" + (disk.temporary() ? "" : "=" + *disk.overlay);
     for (const auto& [word, backing] : kBackingNames)
         if (backing == disk.backing && (backing != BackingNames::Beneath || all))
             text += ",backing=" + std::string(word);
+    if (!disk.serial.empty() || all) text += ",serial=" + disk.serial;
+    if (!disk.discard || all) text += disk.discard ? ",discard=on" : ",discard=off";
     if (disk.bus || all) text += ",bus=" + std::string(disk.bus ? name(*disk.bus) : "auto");
     return text;
 }

@@ -18,7 +18,15 @@ struct DiskConfig {
     bool read_only = false;
     std::optional<ImageFormat> format{};  // not given: see ImageOptions
     BackingNames backing = BackingNames::Beneath;
+    // Changes go to a qcow2 file over the disk, which itself is only read: an empty name is a temporary one,
+    // gone when the machine ends.
+    std::optional<std::string> overlay{};
+    std::string serial{};            // at most kMostSerial printable characters; empty: hartline-N
+    bool discard = true;             // may the guest give storage back?
     std::optional<DeviceBus> bus{};  // not given: that of the run
+
+    static constexpr std::size_t kMostSerial = 20;
+    bool temporary() const { return overlay && overlay->empty(); }
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -51,8 +59,8 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
-    DeviceBus bus = DeviceBus::Mmio;  // of virtio devices that have none of their own: Mmio or Pci
-    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    DeviceBus bus = DeviceBus::Mmio;          // of virtio devices that have none of their own: Mmio or Pci
+    std::optional<NetConfig> net;             // not given: none; `hartline run` chooses by default_net()
     std::vector<net::PublishedPort> publish;  // by the user network
     // With disks at most kMostDisks.
     std::vector<ShareConfig> shares;
@@ -116,7 +124,8 @@ bool has_pci(const RunConfig& config);
 void validate_buses(const RunConfig& config);
 // What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
 NetConfig default_net(const RunConfig& config);
-// FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none ,bus=mmio|pci|nvme behind it.
+// FILE, or FILE with ,ro ,rw ,overlay[=NAME.qcow2] ,format=raw|qcow2 ,backing=beneath|any|none ,serial=TEXT
+// ,discard=on|off ,bus=mmio|pci|nvme behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 // DIR[:TAG][:ro]; `number` makes the tag where none is given.
