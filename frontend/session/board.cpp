@@ -175,7 +175,7 @@ void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
             };
         const DeviceBus bus = bus_of(config, disk);
         if (bus == DeviceBus::Nvme)
-            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options.serial));
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options));
         else
             add_virtio(bus, virtio_block(open_disk(disk), options));
     }
