@@ -19,6 +19,7 @@ EscapeParser::Result EscapeParser::parse(std::span<const u8> typed) {
             case 'h':
             case '?': result.commands.push_back(ConsoleCommand::Help); break;
             case 'r': result.commands.push_back(ConsoleCommand::Reset); break;
+            case 'c': result.commands.push_back(ConsoleCommand::Continue); break;
             case 'i': result.commands.push_back(ConsoleCommand::Status); break;
             default: result.commands.push_back(ConsoleCommand::Unknown); break;
         }
@@ -30,6 +31,7 @@ const char* escape_help() {
     return "\n"
            "Ctrl-A x  leave Hartline (the guest is switched off at once)\n"
            "Ctrl-A r  reset the guest\n"
+           "Ctrl-A c  go on, where the guest's watchdog paused it\n"
            "Ctrl-A i  instructions so far, and how fast\n"
            "Ctrl-A a  send Ctrl-A to the guest\n"
            "Ctrl-A h  this help\n";

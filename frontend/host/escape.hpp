@@ -7,7 +7,7 @@
 
 namespace hartline {
 
-enum class ConsoleCommand : u8 { Leave, Help, Reset, Status, Unknown };
+enum class ConsoleCommand : u8 { Leave, Help, Reset, Continue, Status, Unknown };
 
 class EscapeParser {
 public:

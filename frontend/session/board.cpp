@@ -122,10 +122,20 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers&
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
+    if (config.watchdog) add_watchdog(*config.watchdog, watchers);
     add_pci(config);
     add_disks(config, watchers);
     add_virtio_devices(config, sink);
     add_htif(sink);
+}
+
+void Board::add_watchdog(WatchdogAction action, const Watchers& watchers) {
+    std::function<void()> expired;
+    if (watchers.tell)
+        expired = [tell = watchers.tell, action] {
+            tell("hartline: the guest's watchdog expired: " + std::string(name(action)));
+        };
+    attach(*machine_, place_of("watchdog"), watchdog(action, std::move(expired)));
 }
 
 // The bridge is there where something is behind it: Linux takes its time to look for that.
@@ -165,7 +175,7 @@ void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
             };
         const DeviceBus bus = bus_of(config, disk);
         if (bus == DeviceBus::Nvme)
-            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options.serial));
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options));
         else
             add_virtio(bus, virtio_block(open_disk(disk), options));
     }

@@ -266,6 +266,13 @@ std::string mount_line(const ShareConfig& share) {
     return "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " + share.tag + " /mnt/" + share.tag;
 }
 
+WatchdogAction parse_watchdog(const std::string& text) {
+    for (std::size_t i = 0; i < kWatchdogActions.size(); ++i)
+        if (text == kWatchdogActions[i]) return static_cast<WatchdogAction>(i);
+    throw InputError("--watchdog", "'" + text + "' is nothing that it can do",
+                     "choose reset, poweroff, pause or none");
+}
+
 RunConfig::SaveAt parse_save_at(const std::string& text) {
     const std::size_t colon = text.find(':');
     if (colon == std::string::npos || colon + 1 == text.size())

@@ -9,6 +9,7 @@
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
 #include "devices/storage/image.hpp"
+#include "devices/watchdog.hpp"
 #include "frontend/session/net.hpp"
 
 namespace hartline {
@@ -67,6 +68,7 @@ struct RunConfig {
     unsigned pmp_entries = 16;  // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
+    std::optional<WatchdogAction> watchdog;  // not given: the board has none
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
@@ -132,6 +134,8 @@ std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 ShareConfig parse_share(const std::string& text, std::size_t number);
 // What mounts it in a Linux guest.
 std::string mount_line(const ShareConfig& share);
+// A name of kWatchdogActions.
+WatchdogAction parse_watchdog(const std::string& text);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

@@ -13,6 +13,7 @@
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
+#include "devices/watchdog.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 
@@ -40,6 +41,7 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"virtio3", virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(1 << 20, true)))},
         {"virtio4", virtio_mmio(virtio_net(std::make_shared<NoNetwork>()))},
         {"virtio6", virtio_mmio(virtio_ninep(std::make_shared<share::SilentChannel>(), "share0"))},
+        {"watchdog", watchdog(WatchdogAction::Reset)},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
 }
