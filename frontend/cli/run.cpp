@@ -7,6 +7,7 @@
 #include "frontend/cli/options.hpp"
 #include "frontend/cli/verbs.hpp"
 #include "frontend/host/files.hpp"
+#include "frontend/session/adopt.hpp"
 #include "frontend/session/perf_map.hpp"
 #include "frontend/session/session.hpp"
 #include "frontend/session/signature.hpp"
@@ -54,6 +55,7 @@ int run(const RunConfig& config) {
     if (!config.quiet)
         for (const ShareConfig& share : config.shares)
             console.message("hartline: " + share.path + ": in the guest, " + mount_line(share));
+    if (!config.quiet && !board.boot().notice().empty()) console.message("hartline: " + board.boot().notice());
     if (!config.quiet && lacks_translator(config))
         console.message("hartline: this host has no translator: instructions are interpreted");
     Session session(config, board, console, tap, std::move(typed));
@@ -102,6 +104,7 @@ int verb_run(std::span<const std::string> arguments) {
         std::cout << config_text(request.config);
         return 0;
     }
+    adopt_disk(request.config);
     if (!request.config.net) request.config.net = default_net(request.config);
     validate(request.config);
     return request.config.dump_dtb.empty() ? run(request.config) : dump_tree(request.config);

@@ -199,7 +199,7 @@ void Board::add_htif(ByteSink& sink) {
 
 void Board::write_tree(const RunConfig& config) {
     TreeFacts facts;
-    facts.bootargs = config.append;
+    facts.bootargs = boot_.command_line();
     facts.initrd_start = boot_.initrd_start();
     facts.initrd_end = boot_.initrd_end();
     facts.seed = *config.seed;
