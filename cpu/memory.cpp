@@ -77,9 +77,13 @@ bool noticed(Cpu& cpu, u64 frame) { return (cpu.ram.marks(frame) & (Ram::kCode |
 // Keeps a translation, where RAM is behind it and nobody needs to see each access.
 void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     to.paddr &= ~(kFrameBytes - 1);
-    if (!cpu.ram.contains(to.paddr, kFrameBytes)) return;
+    const bool in_ram = cpu.ram.contains(to.paddr, kFrameBytes);
+    // Of devices for fetching only: atomic accesses take what a kept page has for RAM.
+    const u8* const fixed = in_ram || access != Access::Fetch ? nullptr : cpu.port.fixed_page(to.paddr);
+    if (!in_ram && fixed == nullptr) return;
     if (!cpu.open.covers(to.paddr, kFrameBytes) && !pmp::uniform(cpu.s.pmp, cpu.config.pmp_entries, to.paddr))
         return;
+    if (fixed != nullptr) return fill(cpu, vaddr, access, context, to, fixed);
     const u64 frame = cpu.ram.frame_of(to.paddr);
     if (access != Access::Store) {
         const u8* const host = cpu.ram.for_read(frame);
@@ -91,7 +95,7 @@ void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
 }
 
 // One piece of an access: it lies within a page.
-bool load_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
+bool load_piece(const Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
     value = 0;
     if (cpu.ram.contains(paddr, bytes)) {
         const u8* const host = cpu.ram.for_read(cpu.ram.frame_of(paddr)) + paddr % kFrameBytes;
@@ -203,6 +207,14 @@ bool instruction_in(const u8* page, u64 at, u32& word) {
     if (at + 4 > kFrameBytes) return false;
     word |= u32{half_at(page + at + 2)} << 16;
     return true;
+}
+
+u32 code_at(const Cpu& cpu, u64 paddr) {
+    u64 low = 0, high = 0;
+    load_piece(cpu, paddr, 2, low);
+    if (length_of(static_cast<u16>(low)) == 2) return static_cast<u32>(low);
+    load_piece(cpu, paddr + 2, 2, high);
+    return static_cast<u32>(low | high << 16);
 }
 
 Fetched fetch(Cpu& cpu, u64 vaddr) {

@@ -25,6 +25,7 @@
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
 #include "frontend/session/errors.hpp"
+#include "frontend/session/flash.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
 
@@ -130,6 +131,7 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
+    if (boot_.flash()) attach(machine, place_of("flash"), firmware_flash(*boot_.flash(), config.efi_vars));
     add_virtio(config, sink);
     add_htif(sink);
 }

@@ -58,6 +58,9 @@ Boot::Boot(const RunConfig& config, u64 ram_base) {
                                ": give more with --memory");
     choose(config);
     if (!flash_) read_image();
+    if (!flash_ && !config.efi_vars.empty())
+        throw InputError("--efi-vars", "keeps EDK2's variables, and EDK2 is not what starts here",
+                         "give --firmware edk2, or leave it out");
     read_firmware(config);
     plan();
 }

@@ -42,6 +42,7 @@ struct RunConfig {
     std::string append;    // the kernel's command line
     // Empty: as the image needs; "default": the embedded OpenSBI; "none"; "uboot", "edk2"; else a file.
     std::string firmware;
+    std::string efi_vars;  // file of EDK2's variables, made where it is not there; empty: not kept
 
     // --- the machine
     u64 memory = u64{1} << 30;  // bytes, kLeastMemory to kMostMemory, whole 4 KiB frames
