@@ -40,7 +40,8 @@ bool Bus::executable(u64 paddr) const {
 }
 const u8* Bus::fixed_page(u64 paddr) const {
     const Slot* const slot = find(paddr, kFrameBytes);
-    return slot == nullptr || (paddr - slot->base) % kFrameBytes != 0 ? nullptr
-                                                                      : slot->device->fixed_page(paddr - slot->base);
+    return slot == nullptr || (paddr - slot->base) % kFrameBytes != 0
+               ? nullptr
+               : slot->device->fixed_page(paddr - slot->base);
 }
 }  // namespace hartline

@@ -136,9 +136,9 @@ private:
     std::vector<Watch> watches_;
     Device* controller_ = nullptr;
     std::optional<StopRequest> stop_;
-    std::atomic<u64> time_offset_{0};  // state; harts of a parallel machine read it without the lock
+    std::atomic<u64> time_offset_{0};    // state; harts of a parallel machine read it without the lock
     std::atomic<u64> pages_version_{0};  // of what devices let harts fetch from without asking
-    Hart* running_ = nullptr;  // whose run() is under way (interleaved)
+    Hart* running_ = nullptr;            // whose run() is under way (interleaved)
     // Of parallel machines only.
     mutable std::recursive_mutex devices_lock_;
     std::condition_variable_any served_;  // wakes the thread that serves events

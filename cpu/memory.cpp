@@ -94,6 +94,11 @@ void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     fill(cpu, vaddr, access, noticed(cpu, frame) ? context | Tlb::kMarked : context, to, host);
 }
 
+// May a load be in pieces there? In RAM, and of devices in those that are memory: ROM, flash.
+bool loads_in_pieces(const Cpu& cpu, u64 paddr, unsigned bytes) {
+    return cpu.ram.contains(paddr, bytes) || cpu.port.executable(paddr);
+}
+
 // One piece of an access: it lies within a page.
 bool load_piece(const Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
     value = 0;
@@ -108,7 +113,14 @@ bool load_piece(const Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
         }
         return true;
     }
-    return std::has_single_bit(bytes) && paddr % bytes == 0 && cpu.port.read(paddr, bytes, value);
+    if (std::has_single_bit(bytes) && paddr % bytes == 0) return cpu.port.read(paddr, bytes, value);
+    if (!cpu.port.executable(paddr)) return false;
+    for (unsigned i = 0; i < bytes; ++i) {
+        u64 byte = 0;
+        if (!cpu.port.read(paddr + i, 1, byte)) return false;
+        value |= byte << (8 * i);
+    }
+    return true;
 }
 
 void stored(Cpu& cpu, u64 frame, u64 paddr, unsigned bytes) {
@@ -172,10 +184,10 @@ bool load_slow(Cpu& cpu, u64 vaddr, unsigned bytes, u64& value) {
     u64 paddr = 0, paddr_second = 0, low = 0, high = 0;
     if (!translate(cpu, vaddr, first, Access::Load, paddr)) return false;
     if (second != 0) {  // a device is read in one piece, or not at all; the first part's faults come first
-        if (!cpu.ram.contains(paddr, first)) return cpu.fault(Cause::LoadAccess, vaddr);
+        if (!loads_in_pieces(cpu, paddr, first)) return cpu.fault(Cause::LoadAccess, vaddr);
         if (!translate(cpu, vaddr + first, second, Access::Load, paddr_second)) return false;
-        if (!cpu.ram.contains(paddr_second, second)) return cpu.fault(Cause::LoadAccess, vaddr + first);
-        load_piece(cpu, paddr_second, second, high);
+        if (!loads_in_pieces(cpu, paddr_second, second) || !load_piece(cpu, paddr_second, second, high))
+            return cpu.fault(Cause::LoadAccess, vaddr + first);
     }
     if (!load_piece(cpu, paddr, first, low)) return cpu.fault(Cause::LoadAccess, vaddr);
     value = second == 0 ? low : low | high << (8 * first);

@@ -44,7 +44,8 @@ void validate_net(const RunConfig& config) {
         throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
                          "give --net none, or leave --deterministic out");
     if (kind != NetConfig::Kind::None && config.disks.size() + config.shares.size() >= RunConfig::kMostDisks)
-        throw InputError("--disk", "6 disks and shares are too many beside a network card", "give 5, or --net none");
+        throw InputError("--disk", "6 disks and shares are too many beside a network card",
+                         "give 5, or --net none");
     if (kind != NetConfig::Kind::User && !config.publish.empty())
         throw InputError("--publish", "is for the user network",
                          config.net ? "give --net user" : "leave --deterministic out");
@@ -97,7 +98,8 @@ void validate_start(const RunConfig& config) {
     if (config.image.empty() && config.disks.empty() && !loader)
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     if (!config.image.empty() && loader)
-        throw InputError("--firmware", std::string(name(*loader)) + " starts what is on a disk, not " + config.image,
+        throw InputError("--firmware",
+                         std::string(name(*loader)) + " starts what is on a disk, not " + config.image,
                          "give --disk instead, or leave --firmware out");
 }
 }  // namespace

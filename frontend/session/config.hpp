@@ -37,9 +37,9 @@ struct RunConfig {
     static constexpr u64 kMostCodeCache = u64{1} << 30;
 
     // --- what is started
-    std::string image;     // kernel or program; its kind is found by its content. Empty: the first disk tells
-    std::string initrd;    // empty: none
-    std::string append;    // the kernel's command line
+    std::string image;   // kernel or program; its kind is found by its content. Empty: the first disk tells
+    std::string initrd;  // empty: none
+    std::string append;  // the kernel's command line
     // Empty: as the image needs; "default": the embedded OpenSBI; "none"; "uboot", "edk2"; else a file.
     std::string firmware;
     std::string efi_vars;  // file of EDK2's variables, made where it is not there; empty: not kept
@@ -49,7 +49,7 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
-    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    std::optional<NetConfig> net;             // not given: none; `hartline run` chooses by default_net()
     std::vector<net::PublishedPort> publish;  // by the user network
     // With disks at most kMostDisks.
     std::vector<ShareConfig> shares;
