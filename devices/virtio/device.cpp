@@ -87,6 +87,7 @@ void VirtioDevice::reset_by_driver() {
         port_.cancel(number);
         forget(number);
     }
+    driver_reset_own();
     s_ = State{};
 }
 

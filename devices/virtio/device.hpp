@@ -78,6 +78,7 @@ protected:
     virtual void forget(unsigned /*queue*/) {}
     virtual void on_due(u32 /*tag*/) {}
     virtual void reset_own() {}
+    virtual void driver_reset_own() {}  // the driver resets the device; every queue is forgotten already
     virtual void describe_own(Archive&) {}
 
     // --- what the device's own part works with

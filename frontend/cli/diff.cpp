@@ -196,8 +196,8 @@ int diff_qemu(const DiffRequest& request) {
 void validate(const DiffRequest& request) {
     hartline::validate(request.run.config);
     for (const DiskConfig& disk : request.run.config.disks)
-        if (!disk.read_only)
-            throw InputError("--disk", "two machines cannot write to " + disk.path, "give FILE,ro");
+        if (!disk.read_only && !disk.temporary())
+            throw InputError("--disk", "two machines cannot write to " + disk.path, "give FILE,ro or FILE,overlay");
     const bool engines = !request.qemu && request.commit_log.empty();
     if (!engines && !request.run.config.load.empty())
         throw InputError("--load", "is for engines", "others cannot begin at a snapshot");

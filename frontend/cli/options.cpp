@@ -30,18 +30,23 @@ po::options_description machine_options() {
         "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
-    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,ro]")->composing(),
-        "disk image, /dev/vda and on; up to 6. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
-        "Its backing files lie in its folder or below, or ,backing=any");
+    add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,…]")->composing(),
+        "disk image, /dev/vda and on; up to 20. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
+        "Its backing files lie in its folder or below, or ,backing=any. ,ro: read-only. ,overlay: the file stays as it "
+        "is, changes are gone at the end; ,overlay=NAME.qcow2: they are kept there, until 'hartline image commit' "
+        "merges them. ,serial=TEXT for /dev/disk/by-id. ,discard=off: what the guest frees stays allocated. "
+        ",bus=mmio (up to 6), pci, or nvme (/dev/nvme0n1)");
     add("net", po::value<std::string>()->value_name("KIND"),
         "network card: 'user' (a NAT of its own: the guest is 10.0.2.15, the host 10.0.2.2), 'tap=INTERFACE', or "
-        "'none'; then ,mac=… and ,mtu=… (user; with --deterministic none)");
+        "'none'; then ,mac=…, ,mtu=… and ,bus=… (user; with --deterministic none)");
     add("publish", po::value<std::vector<std::string>>()->value_name("[HOST:]PORT:GUEST[/udp]")->composing(),
         "the host's PORT leads to the guest's, with --net user: 2222:22. HOST: who may come (127.0.0.1); 0.0.0.0: "
         "everybody");
     add("share", po::value<std::vector<std::string>>()->value_name("DIR[:TAG][:ro]")->composing(),
         "a folder for the guest, by virtio-9p; TAG (share0, share1, …) is what it mounts. Files keep the host's owners; "
         "what the guest makes is yours");
+    add("bus", po::value<std::string>()->value_name("WHICH"),
+        "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -241,6 +246,7 @@ RunConfig to_config(const po::variables_map& values) {
         small_number(values, "signature-granularity", config.signature_granularity);
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
     config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
+    config.bus = choice(values, "bus", "pci", "mmio", false) ? DeviceBus::Pci : DeviceBus::Mmio;
     config.parallel = on(values, "parallel");
     config.deterministic = on(values, "deterministic");
     config.stats = on(values, "stats");
@@ -297,6 +303,7 @@ std::string config_text(const RunConfig& config) {
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
     for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
+    line("bus", std::string(name(config.bus)));
     line("net", config.net ? net_text(*config.net) : "");
     for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
     for (const ShareConfig& share : config.shares)

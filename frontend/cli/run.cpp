@@ -8,6 +8,7 @@
 #include "frontend/cli/verbs.hpp"
 #include "frontend/host/files.hpp"
 #include "frontend/session/adopt.hpp"
+#include "frontend/session/disk.hpp"
 #include "frontend/session/perf_map.hpp"
 #include "frontend/session/session.hpp"
 #include "frontend/session/signature.hpp"
@@ -44,7 +45,10 @@ int run(const RunConfig& config) {
     OutputTap tap(console, config);
     Recorder recorder(config);
     const auto perf_map = config.perf_map ? std::make_unique<PerfMap>(perf_map_path()) : nullptr;
-    Board board(config, tap, {.observer = recorder.observer(), .translations = perf_map.get()});
+    Board board(config, tap,
+                {.observer = recorder.observer(),
+                 .translations = perf_map.get(),
+                 .tell = [&console](std::string_view line) { console.message(line); }});
     std::vector<u8> typed;
     if (config.deterministic) typed = read_standard_input(kMostTypedBytes);
     if (config.deterministic && !config.quiet && standard_input_is_terminal())
@@ -52,10 +56,13 @@ int run(const RunConfig& config) {
             "hartline: --deterministic: this terminal's keys are not connected; give input by a pipe");
     if (!config.quiet && !config.deterministic && console.is_terminal())
         console.message("hartline: Ctrl-A x leaves, Ctrl-A h shows more");
-    if (!config.quiet)
+    if (!config.quiet) {
+        for (const DiskConfig& disk : config.disks)
+            if (disk.overlay) console.message("hartline: " + overlay_notice(disk));
         for (const ShareConfig& share : config.shares)
             console.message("hartline: " + share.path + ": in the guest, " + mount_line(share));
-    if (!config.quiet && !board.boot().notice().empty()) console.message("hartline: " + board.boot().notice());
+        if (!board.boot().notice().empty()) console.message("hartline: " + board.boot().notice());
+    }
     if (!config.quiet && lacks_translator(config))
         console.message("hartline: this host has no translator: instructions are interpreted");
     Session session(config, board, console, tap, std::move(typed));
@@ -83,6 +90,7 @@ std::string run_help() {
            "\n"
            "  hartline run Image --initrd initrd.cpio.gz --append 'console=ttyS0'\n"
            "  hartline run Image --disk root.img --append 'root=/dev/vda rw' --memory 2G --harts 4\n"
+           "  hartline run Image --disk debian.qcow2,overlay --append 'root=/dev/vda1 rw'   # changes nothing\n"
            "  printf 'uname -a\\npoweroff\\n' | hartline run Image --initrd i.gz --deterministic --stats\n"
            "  hartline run Image --disk root.img --publish 2222:22     then: ssh -p 2222 root@127.0.0.1\n"
            "  hartline run rv64ui-p-add\n"

@@ -29,13 +29,17 @@ void adopt_disk(RunConfig& config) {
     if (config.image.empty()) return;
     std::error_code error;
     const bool plain = std::filesystem::exists(config.image, error);
-    const DiskConfig disk = plain ? DiskConfig{config.image} : parse_disk(config.image);
+    DiskConfig disk = plain ? DiskConfig{config.image} : parse_disk(config.image);
     if (!is_disk(disk.path)) {
         if (!plain && std::filesystem::exists(disk.path, error))
             throw InputError(disk.path, "is no disk image, and only these have options behind their name",
                              "give " + disk.path + " alone");
         return;
     }
+    // No disk is changed by surprise: who wants it written to says so.
+    const std::string options = config.image.substr(disk.path.size());
+    const auto given = [&](const char* option) { return options.find(option) != std::string::npos; };
+    if (!given(",ro") && !given(",rw") && !given(",overlay")) disk.overlay = "";
     config.disks.insert(config.disks.begin(), disk);
     config.image.clear();
 }

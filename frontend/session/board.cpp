@@ -12,11 +12,12 @@
 #include "devices/board.hpp"
 #include "devices/finisher.hpp"
 #include "devices/htif.hpp"
+#include "devices/nvme/nvme.hpp"
+#include "devices/pci/host.hpp"
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
 #include "devices/share/service.hpp"
-#include "devices/storage/image.hpp"
 #include "devices/uart.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
@@ -24,6 +25,8 @@
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
+#include "devices/virtio/pci.hpp"
+#include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/flash.hpp"
 #include "frontend/session/snapshot.hpp"
@@ -32,7 +35,8 @@
 namespace hartline {
 namespace {
 static_assert(RunConfig::kMostHarts <= kMostHarts);
-static_assert(RunConfig::kMostDisks + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostMmio + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostDisks + 4 <= pci::PciBus::kSlots);
 constexpr unsigned kEntropySlot = kVirtioSlots - 1;
 constexpr unsigned kConsoleSlot = kVirtioSlots - 2;
 constexpr u64 kTohostBytes = 8;
@@ -71,18 +75,6 @@ HartConfig hart_config(const RunConfig& config) {
     return hart;
 }
 
-std::unique_ptr<BlockBackend> open_disk(const DiskConfig& disk) {
-    try {
-        ImageOptions options;
-        options.read_only = disk.read_only;
-        options.format = disk.format;
-        options.backing_names = disk.backing;
-        return open_image(disk.path, options);
-    } catch (const std::runtime_error& error) {
-        throw InputError(error.what());
-    }
-}
-
 Device& attach(Machine& machine, const BoardPlace& place, const DeviceFactory& make) {
     return machine.attach(place.base, place.irq, make);
 }
@@ -100,7 +92,7 @@ Board::Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers)
     RunConfig seeded = config;
     seeded.seed = seed_of(config);
     add_harts(seeded, watchers);
-    add_devices(seeded, sink);
+    add_devices(seeded, sink, watchers);
     write_tree(seeded);
     summary_ = machine_summary(*machine_, "pmp " + std::to_string(config.pmp_entries) + ", a/d bits by " +
                                               (config.hardware_ad ? "hardware" : "fault"));
@@ -122,7 +114,7 @@ void Board::add_harts(const RunConfig& config, const Watchers& watchers) {
     }
 }
 
-void Board::add_devices(const RunConfig& config, ByteSink& sink) {
+void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
     Machine& machine = *machine_;
     attach(machine, place_of("rom"), rom(reset_vector(boot_.hand_over()), kRomBytes));
     attach(machine, place_of("finisher"), finisher());
@@ -132,39 +124,78 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink) {
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
     if (boot_.flash()) attach(machine, place_of("flash"), firmware_flash(*boot_.flash(), config.efi_vars));
-    add_virtio(config, sink);
+    add_pci(config);
+    add_disks(config, watchers);
+    add_virtio_devices(config, sink);
     add_htif(sink);
 }
 
-void Board::add_virtio(const RunConfig& config, ByteSink& sink) {
-    unsigned slot = 0;
+// The bridge is there where something is behind it: Linux takes its time to look for that.
+void Board::add_pci(const RunConfig& config) {
+    if (!has_pci(config)) return;
+    Machine& machine = *machine_;
+    const u64 high = pci_high_base(machine.config().ram_base + config.memory);
+    pci_ = std::make_shared<pci::PciBus>();
+    attach(machine, place_of("pci_ecam"), pci_ecam(pci_, high));
+    attach(machine, place_of("pci_io"), pci_io(pci_));
+    attach(machine, place_of("pci_memory"), pci_memory(pci_, place_of("pci_memory").base));
+    machine.attach(high, place_of("pci_ecam").irq + 3, pci_high_memory(pci_, high));
+    machine.attach(0, 0, pci_host_function(pci_));
+}
+
+// A function has no place of its own on the machine's bus. The bridge itself is in slot 0.
+pci::PciSlot Board::next_function() { return {pci_, ++last_function_}; }
+
+Device& Board::add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot) {
+    if (bus == DeviceBus::Pci) return machine_->attach(0, 0, virtio_pci(next_function(), make));
+    return attach(*machine_, virtio_place(slot ? *slot : next_virtio_++), virtio_mmio(make));
+}
+
+void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
+    const auto pool = watchers.pool ? watchers.pool : std::make_shared<IoPool>();
+    unsigned number = 0;
     for (const DiskConfig& disk : config.disks) {
-        const std::string serial = "hartline-" + std::to_string(slot);
-        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), serial)));
+        BlockOptions options;
+        options.serial = disk.serial.empty() ? "hartline-" + std::to_string(number) : disk.serial;
+        ++number;
+        options.discard = disk.discard;
+        options.pool = pool;
+        options.exact = !config.parallel;
+        if (watchers.tell)
+            options.failed = [tell = watchers.tell, path = disk.path](const std::string& what) {
+                tell("hartline: " + path + ": " + what);
+            };
+        const DeviceBus bus = bus_of(config, disk);
+        if (bus == DeviceBus::Nvme)
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options.serial));
+        else
+            add_virtio(bus, virtio_block(open_disk(disk), options));
     }
-    if (config.net && add_network(config, slot)) ++slot;
-    for (const ShareConfig& share : config.shares) add_share(share, slot++);
-    const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
-    attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
+}
+
+void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink) {
+    if (config.net) add_network(config);
+    for (const ShareConfig& share : config.shares) add_share(config, share);
+    const Device& console = add_virtio(config.bus, virtio_console(sink), kConsoleSlot);
+    add_virtio(config.bus, virtio_entropy(*config.seed), kEntropySlot);
     if (config.virtio_input) console_ = &console;
 }
 
-bool Board::add_network(const RunConfig& config, unsigned slot) {
+void Board::add_network(const RunConfig& config) {
     network_ = make_network(*config.net, config.publish);
-    if (network_ == nullptr) return false;
+    if (network_ == nullptr) return;
     const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
-    card_ = &attach(*machine_, virtio_place(slot), virtio_mmio(virtio_net(network_, card)));
+    card_ = &add_virtio(bus_of(config, *config.net), virtio_net(network_, card));
     network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
         machine->post(*card, record);
     });
-    return true;
 }
 
 void Board::announce() {
     if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
 }
 
-void Board::add_share(const ShareConfig& share, unsigned slot) {
+void Board::add_share(const RunConfig& config, const ShareConfig& share) {
     std::shared_ptr<share::Service> service;
     try {
         service = std::make_shared<share::Service>(
@@ -172,8 +203,7 @@ void Board::add_share(const ShareConfig& share, unsigned slot) {
     } catch (const std::runtime_error& error) {
         throw InputError(std::string("--share: ") + error.what());
     }
-    const Device& device =
-        attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
+    const Device& device = add_virtio(config.bus, virtio_ninep(service, share.tag));
     service->deliver_to(
         [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
     shares_.push_back(std::move(service));

@@ -1,16 +1,21 @@
 // The board: a Machine with Hartline's harts and devices, and what is in its memory at the start. The only
 // place that names concrete engines and devices.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/machine.hpp"
+#include "devices/pci/bus.hpp"
+#include "devices/virtio/device.hpp"
 #include "frontend/session/boot.hpp"
 #include "frontend/session/config.hpp"
 #include "frontend/session/net.hpp"
 
 namespace hartline {
+class IoPool;
 class Observer;
 class TranslationListener;
 namespace share {
@@ -21,6 +26,10 @@ class Service;
 struct Watchers {
     Observer* observer = nullptr;
     TranslationListener* translations = nullptr;
+    // Takes a line for the person in front: what of the host's has failed. On the machine's thread.
+    std::function<void(std::string_view)> tell = nullptr;
+    // Does the host's I/O, for as many boards as like; null: a pool of the board's own.
+    std::shared_ptr<IoPool> pool = nullptr;
 };
 
 class Board {
@@ -51,16 +60,23 @@ public:
 
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
-    void add_devices(const RunConfig& config, ByteSink& sink);
-    void add_virtio(const RunConfig& config, ByteSink& sink);
-    bool add_network(const RunConfig& config, unsigned slot);
-    void add_share(const ShareConfig& share, unsigned slot);
+    void add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
+    void add_pci(const RunConfig& config);
+    pci::PciSlot next_function();
+    // Where `bus` is MMIO: in its virtio slot of that number, or in the next of those from the first.
+    Device& add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot = {});
+    void add_disks(const RunConfig& config, const Watchers& watchers);
+    void add_virtio_devices(const RunConfig& config, ByteSink& sink);
+    void add_network(const RunConfig& config);
+    void add_share(const RunConfig& config, const ShareConfig& share);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
 
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
+    std::shared_ptr<pci::PciBus> pci_;              // null: no device of the machine is on it
+    unsigned last_function_ = 0, next_virtio_ = 0;  // slots: of the bus, and of virtio over MMIO
     const Device* card_ = nullptr;
     std::shared_ptr<net::NetBackend> network_;  // null: none. Closed before the machine goes
     std::vector<std::shared_ptr<share::Service>> shares_;

@@ -2,14 +2,15 @@
 #include "frontend/session/boot.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "devices/board.hpp"
-#include "devices/storage/image.hpp"
 #include "frontend/disk/boot_disk.hpp"
 #include "frontend/host/files.hpp"
+#include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/layout.hpp"
 #include "frontend/session/size.hpp"
@@ -30,19 +31,19 @@ void write_pieces(Ram& ram, const LoadedImage& image, std::span<const u8> bytes)
         ram.write(piece.paddr, bytes.subspan(static_cast<std::size_t>(piece.offset),
                                              static_cast<std::size_t>(piece.file_bytes)));
 }
-constexpr const char* kFirstDisk = "/dev/vda";
-
 // Reads what the machine will find. Closed again before the machine opens it.
 std::unique_ptr<DiskImage> open_to_look(const DiskConfig& disk) {
-    try {
-        ImageOptions options;
-        options.read_only = true;
-        options.format = disk.format;
-        options.backing_names = disk.backing;
-        return open_image(disk.path, options);
-    } catch (const std::runtime_error& error) {
-        throw InputError(error.what());
-    }
+    std::error_code error;
+    DiskConfig look = disk;
+    if (disk.overlay && (disk.temporary() || !std::filesystem::exists(*disk.overlay, error)))
+        look.overlay.reset();
+    look.read_only = !look.overlay;
+    return open_disk(look);
+}
+
+// As Linux calls it.
+const char* first_disk(const RunConfig& config) {
+    return bus_of(config, config.disks.front()) == DeviceBus::Nvme ? "/dev/nvme0n1" : "/dev/vda";
 }
 }  // namespace
 
@@ -77,7 +78,7 @@ void Boot::choose(const RunConfig& config) {
 void Boot::choose_from_disk(const RunConfig& config) {
     const DiskConfig& first = config.disks.front();
     const auto image = open_to_look(first);
-    BootDisk disk(*image, kFirstDisk);
+    BootDisk disk(*image, first_disk(config));
     notice_ = first.path + ": ";
     // A firmware that the user chose starts kernels; what EFI needs is chosen by its own name.
     const bool efi = disk.efi() && config.firmware.empty();

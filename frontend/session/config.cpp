@@ -24,11 +24,6 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--memory", size_text(config.memory) + " is not a multiple of 4K", "round it");
     if (config.harts < 1 || config.harts > RunConfig::kMostHarts)
         throw InputError("--harts", std::to_string(config.harts) + " cannot be", "choose between 1 and 64");
-    if (config.disks.size() > RunConfig::kMostDisks)
-        throw InputError("--disk", std::to_string(config.disks.size()) + " are too many",
-                         "the board takes 6");
-    if (config.disks.size() + config.shares.size() > RunConfig::kMostDisks)
-        throw InputError("--share", "with the disks these are too many", "the board takes 6 of both");
     if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
         throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be",
                          "choose 0, 16 or 64");
@@ -43,9 +38,6 @@ void validate_net(const RunConfig& config) {
     if (kind != NetConfig::Kind::None && config.deterministic)
         throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
                          "give --net none, or leave --deterministic out");
-    if (kind != NetConfig::Kind::None && config.disks.size() + config.shares.size() >= RunConfig::kMostDisks)
-        throw InputError("--disk", "6 disks and shares are too many beside a network card",
-                         "give 5, or --net none");
     if (kind != NetConfig::Kind::User && !config.publish.empty())
         throw InputError("--publish", "is for the user network",
                          config.net ? "give --net user" : "leave --deterministic out");
@@ -72,6 +64,9 @@ void validate_run(const RunConfig& config) {
         throw InputError("--parallel", "cannot be exact", "leave --deterministic or --parallel out");
     if (config.parallel && (config.save_at || !config.load.empty()))
         throw InputError("--parallel", "knows no exact moment to save or load", "leave --parallel out");
+    if (config.save_at && std::ranges::any_of(config.disks, &DiskConfig::temporary))
+        throw InputError("--save-at", "a temporary overlay is gone when the machine is loaded",
+                         "give it a name: --disk FILE,overlay=NAME.qcow2");
     const unsigned granularity = config.signature_granularity;
     if (granularity == 0 || granularity > 16 || (granularity & (granularity - 1)) != 0)
         throw InputError("--signature-granularity", std::to_string(granularity) + " cannot be",
@@ -116,6 +111,7 @@ void validate_translator(const RunConfig& config) {
 void validate(const RunConfig& config) {
     validate_start(config);
     validate_machine(config);
+    validate_buses(config);
     validate_net(config);
     validate_shares(config);
     validate_translator(config);
@@ -149,6 +145,26 @@ namespace {
 constexpr std::array<std::pair<std::string_view, BackingNames>, 3> kBackingNames{
     {{"beneath", BackingNames::Beneath}, {"any", BackingNames::Anywhere}, {"none", BackingNames::None}}};
 
+std::string overlay_name(const std::string& name) {
+    if (!name.ends_with(".qcow2") || name == ".qcow2")
+        throw InputError("--disk", "overlay '" + name + "' is not named .qcow2, which it is",
+                         "write overlay=NAME.qcow2, or overlay for a temporary one");
+    return name;
+}
+
+std::string serial_number(const std::string& text) {
+    const bool printable = std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+    if (text.size() > DiskConfig::kMostSerial || !printable)
+        throw InputError("--disk", "serial '" + text + "' cannot be", "choose up to 20 printable characters");
+    return text;
+}
+
+bool discard_choice(const std::string& text) {
+    if (text != "on" && text != "off")
+        throw InputError("--disk", "discard '" + text + "' is unknown", "choose on or off");
+    return text == "on";
+}
+
 // False: it is no option, but a part of the name.
 bool set_disk_option(DiskConfig& disk, const std::string& option) {
     const std::size_t equals = option.find('=');
@@ -166,6 +182,15 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
         if (found == kBackingNames.end())
             throw InputError("--disk", "backing '" + value + "' is unknown", "choose beneath, any or none");
         disk.backing = found->second;
+    } else if (option == "overlay" || key == "overlay") {
+        disk.overlay.reset();
+        if (value != "off") disk.overlay = option == "overlay" ? "" : overlay_name(value);
+    } else if (key == "serial") {
+        disk.serial = serial_number(value);
+    } else if (key == "discard") {
+        disk.discard = discard_choice(value);
+    } else if (key == "bus") {
+        disk.bus = parse_bus("--disk", value, true);
     } else {
         return false;
     }
@@ -192,7 +217,10 @@ DiskConfig parse_disk(const std::string& text) {
     }
     if (disk.path.empty())
         throw InputError("--disk", "'" + text + "' names no file",
-                         "write FILE, FILE,ro or FILE,format=qcow2");
+                         "write FILE, FILE,ro, FILE,overlay or FILE,bus=nvme");
+    if (disk.read_only && disk.overlay)
+        throw InputError("--disk", "'" + text + "' is read-only and takes changes",
+                         "leave ro out: an overlay keeps the disk as it is");
     return disk;
 }
 
@@ -201,9 +229,15 @@ std::string disk_text(const DiskConfig& disk) {
         disk.path.find(',') != std::string::npos;  // else a part of the name might be read as one
     std::string text = disk.path + (disk.read_only ? ",ro" : ",rw");
     if (disk.format || all) text += ",format=" + (disk.format ? std::string(name(*disk.format)) : "auto");
+    if (disk.overlay || all)
+        text += !disk.overlay ? std::string(",overlay=off")
+                              : ",overlay" + (disk.temporary() ? "" : "=" + *disk.overlay);
     for (const auto& [word, backing] : kBackingNames)
         if (backing == disk.backing && (backing != BackingNames::Beneath || all))
             text += ",backing=" + std::string(word);
+    if (!disk.serial.empty() || all) text += ",serial=" + disk.serial;
+    if (!disk.discard || all) text += disk.discard ? ",discard=on" : ",discard=off";
+    if (disk.bus || all) text += ",bus=" + std::string(disk.bus ? name(*disk.bus) : "auto");
     return text;
 }
 

@@ -1,7 +1,9 @@
 // Everything that a run can be asked for.
 #pragma once
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/types.hpp"
@@ -16,6 +18,15 @@ struct DiskConfig {
     bool read_only = false;
     std::optional<ImageFormat> format{};  // not given: see ImageOptions
     BackingNames backing = BackingNames::Beneath;
+    // Changes go to a qcow2 file over the disk, which itself is only read: an empty name is a temporary one,
+    // gone when the machine ends.
+    std::optional<std::string> overlay{};
+    std::string serial{};            // at most kMostSerial printable characters; empty: hartline-N
+    bool discard = true;             // may the guest give storage back?
+    std::optional<DeviceBus> bus{};  // not given: that of the run
+
+    static constexpr std::size_t kMostSerial = 20;
+    bool temporary() const { return overlay && overlay->empty(); }
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -30,7 +41,8 @@ struct RunConfig {
     static constexpr u64 kLeastMemory = u64{16} << 20;
     static constexpr u64 kMostMemory = u64{64} << 30;
     static constexpr unsigned kMostHarts = 64;
-    static constexpr unsigned kMostDisks = 6;  // of eight virtio slots, entropy and console have one each
+    static constexpr unsigned kMostDisks = 20;  // of any bus, with shares
+    static constexpr unsigned kMostMmio = 6;    // of eight virtio slots, entropy and console have one each
     static constexpr u64 kMostArgumentBytes = 64 * 1024;  // of `append`
     static constexpr u32 kMostBeforeTranslation = 1'000'000'000;
     static constexpr u64 kLeastCodeCache = u64{1} << 20;
@@ -49,6 +61,7 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
+    DeviceBus bus = DeviceBus::Mmio;          // of virtio devices that have none of their own: Mmio or Pci
     std::optional<NetConfig> net;             // not given: none; `hartline run` chooses by default_net()
     std::vector<net::PublishedPort> publish;  // by the user network
     // With disks at most kMostDisks.
@@ -104,9 +117,17 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
+// How a disk or a network card is reached.
+DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk);
+DeviceBus bus_of(const RunConfig& config, const NetConfig& net);
+// Has the machine devices on PCI? Else it has no PCI at all.
+bool has_pci(const RunConfig& config);
+// Throws InputError: a bus has no room for all that is to be on it.
+void validate_buses(const RunConfig& config);
 // What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
 NetConfig default_net(const RunConfig& config);
-// FILE, or FILE with ,ro ,rw ,format=raw|qcow2 ,backing=beneath|any|none behind it.
+// FILE, or FILE with ,ro ,rw ,overlay[=NAME.qcow2] ,format=raw|qcow2 ,backing=beneath|any|none ,serial=TEXT
+// ,discard=on|off ,bus=mmio|pci|nvme behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 // DIR[:TAG][:ro]; `number` makes the tag where none is given.

@@ -69,9 +69,9 @@ TEST_CASE("the disk shows its geometry") {
     CHECK(get(*d.device, 0x100 + 40, 4) == 1);
     CHECK(get(*d.device, 0x200, 8) == 0);
     CHECK(d.driver.offered() == (Driver::kVersion1 | Driver::kEventIdx | Driver::kIndirect | 1 << 2 | 1 << 6 |
-                                 1 << 9 | 1 << 10 | 1 << 13 | 1 << 14));
+                                 1 << 9 | 1 << 10 | 1 << 11 | 1 << 13 | 1 << 14));
     CHECK(DiskRig(true).driver.offered() == (Driver::kVersion1 | Driver::kEventIdx | Driver::kIndirect |
-                                             1 << 2 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10));
+                                             1 << 2 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11));
 }
 
 TEST_CASE("sectors are read and written, however the buffers are cut") {

@@ -42,6 +42,16 @@ TEST_CASE("disks_are_named_with_an_option_behind_the_last_comma", "[frontend]") 
     CHECK(parse_disk("a,b.img,rw") == DiskConfig{"a,b.img", false});
     CHECK(parse_disk("a,b") == DiskConfig{"a,b", false});
     CHECK_FALSE(complaint_of([] { parse_disk(",ro"); }).empty());
+    CHECK(parse_disk("a.img,overlay").temporary());
+    CHECK(parse_disk("a.img,overlay=b.qcow2").overlay == "b.qcow2");
+    CHECK(parse_disk("a.img,serial=X1,discard=off").serial == "X1");
+    CHECK_FALSE(parse_disk("a.img,serial=X1,discard=off").discard);
+    for (const char* bad :
+         {"a,overlay=b", "a,overlay=", "a,ro,overlay", "a,discard=no", "a,serial=123456789012345678901"})
+        CHECK_FALSE(complaint_of([&] { parse_disk(bad); }).empty());
+    for (const char* good : {"a.img,overlay", "a,b.img,overlay=c.qcow2,format=raw", "a,serial=X,discard=off",
+                             "a,serial=X,discard=on,rw,serial=Y"})
+        CHECK(parse_disk(disk_text(parse_disk(good))) == parse_disk(good));
 }
 
 TEST_CASE("save_at_wants_a_tick_and_a_file", "[frontend]") {

@@ -1,4 +1,4 @@
-// Echo servers of a guest: `echo_server tcp 7 udp 9` answers on both ports until it is killed.
+// Echo servers of a guest: `echo_server tcp 7 udp 9` answers on both ports, once it has returned, until it is killed.
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,9 @@ static int bound(int type, int port) {
     const int file = socket(AF_INET, type, 0), on = 1;
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
     setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (file < 0 || bind(file, (struct sockaddr*)&at, sizeof at) != 0) {
+    const int refused = file < 0 || bind(file, (struct sockaddr*)&at, sizeof at) != 0 ||
+                        (type == SOCK_STREAM && listen(file, 8) != 0);
+    if (refused) {
         perror("echo_server");
         exit(1);
     }
@@ -29,7 +31,6 @@ static void serve_datagrams(int file) {
 }
 
 static void serve_streams(int file) {
-    listen(file, 8);
     for (;;) {
         const int peer = accept(file, NULL, NULL);
         if (peer < 0) continue;
