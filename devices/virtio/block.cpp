@@ -25,7 +25,7 @@ using virtio::Segment;
 constexpr u32 kDeviceType = 2;
 constexpr u32 kQueueSize = 256;
 constexpr u64 kSector = 512;
-constexpr u64 kLatencyNs = 20'000, kNsAByte = 1;
+constexpr u64 kLatencyNs = 20'000, kBytesANs = 4;
 constexpr u64 kZeroedAByte = 8;  // zeroing counts as moving an eighth of the bytes
 
 // "Block Device", "Feature bits"
@@ -205,7 +205,7 @@ u64 VirtioBlock::submit(const Chain& chain) {
                      .writable = chain.writable,
                      .io = nullptr};
     prepare(chain, header, request);
-    s_.link_free = std::max(s_.link_free, port().now()) + request.moved * kNsAByte;
+    s_.link_free = std::max(s_.link_free, port().now()) + request.moved / kBytesANs;
     request.due = s_.link_free + kLatencyNs;
     held_bytes_ += held(request);
     const u64 moved = request.moved;

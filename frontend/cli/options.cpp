@@ -44,6 +44,9 @@ po::options_description machine_options() {
     add("share", po::value<std::vector<std::string>>()->value_name("DIR[:TAG][:ro]")->composing(),
         "a folder for the guest, by virtio-9p; TAG (share0, share1, …) is what it mounts. Files keep the host's owners; "
         "what the guest makes is yours");
+    add("balloon", po::value<std::string>()->value_name("HOW"),
+        "'on': memory that the guest frees goes back to the host; SIZE: the guest is asked to make do with so much of "
+        "its memory too; 'off' (on; with --deterministic off). Ctrl-A b shows it, Ctrl-A + and - change it");
     add("bus", po::value<std::string>()->value_name("WHICH"),
         "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
     add("watchdog", po::value<std::string>()->value_name("[ACTION]"),
@@ -271,6 +274,7 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
+    if (const auto* balloon = text(values, "balloon")) config.balloon = parse_balloon(*balloon);
     if (const auto* net = text(values, "net")) config.net = parse_net(*net);
     if (values.count("publish") != 0)
         for (const auto& port : values["publish"].as<std::vector<std::string>>())
@@ -322,6 +326,7 @@ std::string config_text(const RunConfig& config) {
     for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
     for (const ShareConfig& share : config.shares)
         line("share", share.path + ":" + share.tag + (share.read_only ? ":ro" : ":rw"));
+    line("balloon", config.balloon ? balloon_text(*config.balloon) : "");
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

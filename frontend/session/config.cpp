@@ -105,6 +105,7 @@ void validate(const RunConfig& config) {
     validate_buses(config);
     validate_net(config);
     validate_shares(config);
+    validate_balloon(config);
     validate_translator(config);
     validate_run(config);
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "frontend/session/errors.hpp"
+#include "frontend/session/size.hpp"
 #include "frontend/session/snapshot.hpp"
 
 namespace hartline {
@@ -125,9 +126,29 @@ void Session::act(ConsoleCommand command) {
         case ConsoleCommand::Reset: reset_asked_ = true; return;
         case ConsoleCommand::Continue: paused_ = false; return;
         case ConsoleCommand::Status: return console_.message(status_line());
+        case ConsoleCommand::Balloon:
+        case ConsoleCommand::LessMemory:
+        case ConsoleCommand::MoreMemory: return change_balloon(command);
         case ConsoleCommand::Help: return console_.message(escape_help());
         case ConsoleCommand::Unknown: return console_.message("\nCtrl-A h shows the keys that follow Ctrl-A");
     }
+}
+
+// A request is a record of the journal, as all that comes from outside. The guest has a quarter left at least.
+void Session::change_balloon(ConsoleCommand command) {
+    constexpr unsigned kMostEighths = 6;
+    const Device* const balloon = board_.balloon();
+    if (balloon == nullptr) return console_.message("\nhartline: the machine has no balloon: give --balloon on");
+    if (command == ConsoleCommand::Balloon) {
+        console_.message("");
+        return machine_.post(*balloon, balloon_question());
+    }
+    if (command == ConsoleCommand::LessMemory && balloon_eighths_ < kMostEighths) ++balloon_eighths_;
+    if (command == ConsoleCommand::MoreMemory && balloon_eighths_ > 0) --balloon_eighths_;
+    const u64 target = config_.memory / 8 * balloon_eighths_;
+    machine_.post(*balloon, balloon_target(target));
+    console_.message("\nhartline: the guest is asked for " + size_text(target) + " of its " +
+                     size_text(config_.memory));
 }
 
 void Session::guest_stopped() {

@@ -226,6 +226,8 @@ TEST_CASE("pacing_jumps_forward_slows_down_and_forgives_stalls", "[frontend]") {
     CHECK(stalled->when == 70 * kMs);
     CHECK(pacer.until(9000 * kMs, 80 * kMs) == 10 * kMs);
     CHECK(pacer.until(9100 * kMs, 80 * kMs) == 0);
+    CHECK(pacer.may_lead_to(9000 * kMs, 71 * kMs));
+    CHECK_FALSE(pacer.may_lead_to(9000 * kMs, 71 * kMs + 1));
 }
 
 TEST_CASE("after_idling_virtual_time_is_at_the_event_at_least", "[frontend]") {
