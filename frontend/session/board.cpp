@@ -36,7 +36,7 @@ namespace hartline {
 namespace {
 static_assert(RunConfig::kMostHarts <= kMostHarts);
 static_assert(RunConfig::kMostMmio + 2 <= kVirtioSlots);
-static_assert(RunConfig::kMostDisks + 4 <= pci::PciBus::kSlots);
+static_assert(RunConfig::kMostDisks + 6 <= pci::PciBus::kSlots);
 constexpr unsigned kEntropySlot = kVirtioSlots - 1;
 constexpr unsigned kConsoleSlot = kVirtioSlots - 2;
 constexpr u64 kTohostBytes = 8;
@@ -123,11 +123,21 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers&
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
+    if (config.watchdog) add_watchdog(*config.watchdog, watchers);
     if (boot_.flash()) attach(machine, place_of("flash"), firmware_flash(*boot_.flash(), config.efi_vars));
     add_pci(config);
     add_disks(config, watchers);
-    add_virtio_devices(config, sink);
+    add_virtio_devices(config, sink, watchers);
     add_htif(sink);
+}
+
+void Board::add_watchdog(WatchdogAction action, const Watchers& watchers) {
+    std::function<void()> expired;
+    if (watchers.tell)
+        expired = [tell = watchers.tell, action] {
+            tell("hartline: the guest's watchdog expired: " + std::string(name(action)));
+        };
+    attach(*machine_, place_of("watchdog"), watchdog(action, std::move(expired)));
 }
 
 // The bridge is there where something is behind it: Linux takes its time to look for that.
@@ -167,15 +177,16 @@ void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
             };
         const DeviceBus bus = bus_of(config, disk);
         if (bus == DeviceBus::Nvme)
-            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options.serial));
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options));
         else
             add_virtio(bus, virtio_block(open_disk(disk), options));
     }
 }
 
-void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink) {
+void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
     if (config.net) add_network(config);
     for (const ShareConfig& share : config.shares) add_share(config, share);
+    if (config.balloon && config.balloon->present) add_balloon(config, watchers);
     const Device& console = add_virtio(config.bus, virtio_console(sink), kConsoleSlot);
     add_virtio(config.bus, virtio_entropy(*config.seed), kEntropySlot);
     if (config.virtio_input) console_ = &console;
@@ -207,6 +218,15 @@ void Board::add_share(const RunConfig& config, const ShareConfig& share) {
     service->deliver_to(
         [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
     shares_.push_back(std::move(service));
+}
+
+void Board::add_balloon(const RunConfig& config, const Watchers& watchers) {
+    BalloonOptions options{.target_bytes = balloon_bytes(*config.balloon, config.memory)};
+    if (watchers.tell)
+        options.report = [tell = watchers.tell, memory = config.memory](const BalloonReport& report) {
+            tell(balloon_line(report, memory));
+        };
+    balloon_ = &add_virtio(config.bus, virtio_balloon(options));
 }
 
 bool Board::awaits_answers() const {

@@ -14,7 +14,7 @@ bool has_card(const RunConfig& config) { return config.net && config.net->kind !
 std::size_t devices_on(const RunConfig& config, DeviceBus bus) {
     const auto on_it = [&](const DiskConfig& disk) { return bus_of(config, disk) == bus; };
     std::size_t count = static_cast<std::size_t>(std::ranges::count_if(config.disks, on_it));
-    if (config.bus == bus) count += config.shares.size();
+    if (config.bus == bus) count += config.shares.size() + (config.balloon && config.balloon->present ? 1 : 0);
     if (has_card(config) && bus_of(config, *config.net) == bus) ++count;
     return count;
 }
@@ -46,7 +46,11 @@ void validate_buses(const RunConfig& config) {
                          "the board takes 20 of both");
     if (mmio > RunConfig::kMostMmio)
         throw InputError(option,
-                         std::to_string(mmio) + " disks, shares and network cards are too many over MMIO",
+                         std::to_string(mmio) + " disks, shares and other devices are too many over MMIO",
                          "the board takes 6 there; give --bus pci, or disks ,bus=pci or ,bus=nvme");
+}
+
+bool buses_have_room(const RunConfig& config) {
+    return devices_on(config, DeviceBus::Mmio) <= RunConfig::kMostMmio;
 }
 }  // namespace hartline

@@ -114,6 +114,7 @@ void validate(const RunConfig& config) {
     validate_buses(config);
     validate_net(config);
     validate_shares(config);
+    validate_balloon(config);
     validate_translator(config);
     validate_run(config);
 }
@@ -273,6 +274,13 @@ ShareConfig parse_share(const std::string& text, std::size_t number) {
 
 std::string mount_line(const ShareConfig& share) {
     return "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " + share.tag + " /mnt/" + share.tag;
+}
+
+WatchdogAction parse_watchdog(const std::string& text) {
+    for (std::size_t i = 0; i < kWatchdogActions.size(); ++i)
+        if (text == kWatchdogActions[i]) return static_cast<WatchdogAction>(i);
+    throw InputError("--watchdog", "'" + text + "' is nothing that it can do",
+                     "choose reset, poweroff, pause or none");
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {

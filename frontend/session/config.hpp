@@ -9,6 +9,8 @@
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
 #include "devices/storage/image.hpp"
+#include "devices/watchdog.hpp"
+#include "frontend/session/balloon.hpp"
 #include "frontend/session/net.hpp"
 
 namespace hartline {
@@ -66,9 +68,11 @@ struct RunConfig {
     std::vector<net::PublishedPort> publish;  // by the user network
     // With disks at most kMostDisks.
     std::vector<ShareConfig> shares;
-    unsigned pmp_entries = 16;  // 0, 16 or 64
+    std::optional<BalloonConfig> balloon;  // not given: none; `hartline run` chooses by default_balloon()
+    unsigned pmp_entries = 16;             // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
+    std::optional<WatchdogAction> watchdog;  // not given: the board has none
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
@@ -124,6 +128,7 @@ DeviceBus bus_of(const RunConfig& config, const NetConfig& net);
 bool has_pci(const RunConfig& config);
 // Throws InputError: a bus has no room for all that is to be on it.
 void validate_buses(const RunConfig& config);
+bool buses_have_room(const RunConfig& config);
 // What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
 NetConfig default_net(const RunConfig& config);
 // FILE, or FILE with ,ro ,rw ,overlay[=NAME.qcow2] ,format=raw|qcow2 ,backing=beneath|any|none ,serial=TEXT
@@ -134,6 +139,8 @@ std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 ShareConfig parse_share(const std::string& text, std::size_t number);
 // What mounts it in a Linux guest.
 std::string mount_line(const ShareConfig& share);
+// A name of kWatchdogActions.
+WatchdogAction parse_watchdog(const std::string& text);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

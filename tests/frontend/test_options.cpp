@@ -65,6 +65,31 @@ TEST_CASE("options_fill_the_configuration", "[frontend]") {
     CHECK(config.save_at == RunConfig::SaveAt{1'000'000, "snap"});
 }
 
+TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") {
+    const auto of = [](const std::string& text) {
+        return parse_run(Arguments{"Image", "--balloon", text}).config.balloon;
+    };
+    CHECK(of("on") == BalloonConfig{.present = true});
+    CHECK(of("off") == BalloonConfig{});
+    CHECK(of("512M") == BalloonConfig{.present = true, .size = u64{512} << 20});
+    CHECK_FALSE(complaint_of([&] { of("some"); }).empty());
+    for (const char* const text : {"2G", "1M", "100000001"}) {
+        RunConfig config;
+        config.image = "Image";
+        config.balloon = parse_balloon(text);
+        CHECK(complaint_of([&] { validate(config); }).starts_with("--balloon: "));
+    }
+    RunConfig config;
+    CHECK(default_balloon(config).present);
+    config.disks.resize(RunConfig::kMostMmio);
+    CHECK_FALSE(default_balloon(config).present);  // its place is taken
+    config.bus = DeviceBus::Pci;
+    CHECK(default_balloon(config).present);
+    config.deterministic = true;
+    CHECK_FALSE(default_balloon(config).present);
+    CHECK(balloon_bytes(parse_balloon("1G"), u64{3} << 30) == u64{2} << 30);
+}
+
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
     CHECK(complaint_of([] {
               parse_run(Arguments{"Image", "--memroy", "1G"});
@@ -126,7 +151,9 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
                   {.path = "d,bus=pci"},
                   {.path = "e,bus=pci", .read_only = true, .bus = DeviceBus::Mmio}};
     full.bus = DeviceBus::Pci;
+    full.watchdog = WatchdogAction::Pause;
     full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
+    full.balloon = BalloonConfig{.present = true, .size = u64{96} << 20};
     full.pmp_entries = 64;
     full.hardware_ad = false;
     full.virtio_input = full.deterministic = full.stats = full.quiet = true;
@@ -186,6 +213,20 @@ TEST_CASE("a_machine_has_pci_where_something_is_on_it", "[frontend][pci]") {
     CHECK(with([](RunConfig& c) { c.net->bus = DeviceBus::Pci; }));
     CHECK(with([](RunConfig& c) { c.bus = DeviceBus::Pci; }));
     CHECK_FALSE(with([](RunConfig& c) { c.net = parse_net("none"); }));
+}
+
+TEST_CASE("a_watchdog_resets_where_nothing_else_is_asked_for", "[frontend][watchdog]") {
+    const auto action = [](std::vector<std::string> words) {
+        const RunConfig config = parse_run(words).config;
+        CHECK(config.image == "Image");
+        return config.watchdog;
+    };
+    CHECK_FALSE(action({"Image"}));
+    CHECK(action({"--watchdog", "Image"}) == WatchdogAction::Reset);
+    CHECK(action({"Image", "--watchdog"}) == WatchdogAction::Reset);
+    CHECK(action({"--watchdog", "poweroff", "Image"}) == WatchdogAction::PowerOff);
+    CHECK(action({"--watchdog=none", "Image"}) == WatchdogAction::None);
+    CHECK(complaint_of([] { (void)parse_watchdog("shutdown"); }).find("poweroff") != std::string::npos);
 }
 
 TEST_CASE("buses_have_room_for_so_many", "[frontend][pci]") {
