@@ -12,9 +12,9 @@
 
 namespace hartline {
 
-// Why a machine stops for good (or restarts), as its guest asked for.
+// Why a machine stops for good, restarts, or pauses until somebody lets it go on.
 struct StopRequest {
-    enum class Kind : u8 { PowerOff, Reset };
+    enum class Kind : u8 { PowerOff, Reset, Pause };
     Kind kind = Kind::PowerOff;
     u32 code = 0;  // 0: success; else what the guest gave as its exit code
 };

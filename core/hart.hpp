@@ -26,6 +26,7 @@ public:
     // This hart now holds decoded instructions of a frame: marks it, so that stores to it are noticed.
     virtual void code_decoded(u64 /*frame*/) {}
     virtual bool parallel() const = 0;  // do other harts run at the same time on other threads?
+    virtual bool alone() const = 0;     // has the machine no other hart, to which this one could give way?
 };
 
 class Hart {

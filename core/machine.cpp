@@ -74,6 +74,7 @@ public:
         machine_.ram_moved(frame);
     }
     bool parallel() const override { return machine_.config_.parallel; }
+    bool alone() const override { return machine_.harts() == 1; }
 
 private:
     Machine& machine_;

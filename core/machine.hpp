@@ -67,6 +67,8 @@ public:
     void post(const Device& device, std::span<const u8> payload);
     const std::optional<StopRequest>& stop() const { return stop_; }
     void request_stop(StopRequest request);
+    // After a stop, as if it had not been asked for. Not while it runs.
+    void resume() { stop_.reset(); }
 
     // --- looking
     u64 tick() const { return config_.parallel ? parallel_ticks_.load() : s_.tick; }

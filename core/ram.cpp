@@ -91,6 +91,34 @@ bool Ram::write(u64 paddr, std::span<const u8> in) {
     return true;
 }
 
+// Frames of a slab follow each other there in the order in which they were first written, so that neighbours of
+// the guest's are often neighbours of the host's too, and go in one call.
+u64 Ram::release(u64 paddr, u64 bytes) {
+    if (!contains(paddr, bytes)) return 0;
+    const u64 first = (paddr - base_ + kFrameBytes - 1) >> kFrameShift, end = (paddr - base_ + bytes) >> kFrameShift;
+    u64 released = 0;
+    for (u64 frame = first; frame < end;) {
+        const u8* const host = slot_of(frame).load(std::memory_order_acquire);
+        u64 run = 1;
+        if (host != nullptr) {
+            while (frame + run < end &&
+                   slot_of(frame + run).load(std::memory_order_acquire) == host + run * kFrameBytes)
+                ++run;
+            release_run(frame, run);
+            released += run;
+        }
+        frame += run;
+    }
+    return released;
+}
+
+void Ram::release_run(u64 frame, u64 frames) {
+    discard_pages(slot_of(frame).load(std::memory_order_acquire), frames * kFrameBytes);
+    for (const u64 end = frame + frames; frame < end; ++frame)
+        if (const u8 now = marks(frame); now != 0 && listener_ != nullptr)
+            listener_->ram_written(base_ + (frame << kFrameShift), kFrameBytes, now);
+}
+
 void Ram::clear() {
     table_.discard();
     for (u64 frame = 0; frame < frames(); ++frame)

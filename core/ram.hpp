@@ -81,6 +81,11 @@ public:
     void set_listener(Listener* listener) { listener_ = listener; }
     void set_allocate_on_read(bool on) { allocate_on_read_ = on; }
 
+    // The frames that lie wholly in [paddr, paddr + bytes) read as zero from now on, and the host has their memory
+    // back until they are written again. Their host addresses stay, so that harts on other threads may touch
+    // them meanwhile. The listener is told as of a store. Returns how many frames had memory; 0 outside of RAM.
+    u64 release(u64 paddr, u64 bytes);
+
     // Gives every frame back; all reads as zero again. Marks but kWatched are forgotten: callers drop derived
     // state.
     void clear();
@@ -91,6 +96,7 @@ private:
     std::atomic_ref<u8*> slot_of(u64 frame) const { return std::atomic_ref<u8*>(table_.as<u8*>()[frame]); }
     u8* allocate(u64 frame);
     u8* take_from_slab();
+    void release_run(u64 frame, u64 frames);
 
     u64 base_, bytes_;
     HostMapping table_;  // a host pointer a frame; null: untouched

@@ -35,6 +35,9 @@ private:
     std::size_t bytes_ = 0;
 };
 
+// A piece of HostMappings, whole 4 KiB frames: all zero again, and the host has its memory back if it can take it.
+void discard_pages(void* address, std::size_t bytes);
+
 // One piece of memory at two addresses: where it may be written, and where it may be executed. No page is
 // ever both at one address.
 class ExecutableMapping {
@@ -56,6 +59,8 @@ private:
     std::size_t bytes_ = 0;
 };
 
+// Memory that this process has resident now, in MiB; 0: the host does not tell.
+u64 resident_mib();
 // Most memory that this process has had resident, in MiB.
 u64 peak_resident_mib();
 }  // namespace hartline

@@ -3,6 +3,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "core/platform/memory.hpp"
@@ -26,6 +29,13 @@ void HostMapping::discard() {
     if (address_ != nullptr) ::madvise(address_, bytes_, MADV_DONTNEED);
 }
 
+// Pages of the host may be larger than a frame (madvise would round up), or locked: then only the content goes.
+void discard_pages(void* address, std::size_t bytes) {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const bool whole = reinterpret_cast<std::uintptr_t>(address) % page == 0 && bytes % page == 0;
+    if (!whole || ::madvise(address, bytes, MADV_DONTNEED) != 0) std::memset(address, 0, bytes);
+}
+
 ExecutableMapping::ExecutableMapping(std::size_t bytes) : bytes_(bytes) {
     // Shared memory without a name, and a second view of it: to profilers it is anonymous, and they look up
     // its code in what --perf-map writes.
@@ -47,6 +57,15 @@ ExecutableMapping::~ExecutableMapping() {
     ::munmap(const_cast<u8*>(executable_), bytes_);
 }
 void ExecutableMapping::discard() { ::madvise(writable_, bytes_, MADV_REMOVE); }
+
+u64 resident_mib() {
+    std::FILE* const file = std::fopen("/proc/self/statm", "r");
+    if (file == nullptr) return 0;
+    unsigned long long all = 0, resident = 0;
+    const bool read = std::fscanf(file, "%llu %llu", &all, &resident) == 2;
+    std::fclose(file);
+    return read ? resident * static_cast<u64>(::sysconf(_SC_PAGESIZE)) >> 20 : 0;
+}
 
 u64 peak_resident_mib() {
     rusage usage{};

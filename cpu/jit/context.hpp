@@ -10,11 +10,12 @@ namespace hartline::jit {
 
 class Engine;
 
-// Where a jump was found to lead in translated code: valid while `tag` is the current one.
+// Where a jump was found to lead in translated code. What chooses the entry, bits 1 to 12 of the address,
+// need not be compared with it: there the key has JitContext::jump_key, so that one compare says whether it
+// is the address, and whether what was found still holds.
 struct JumpEntry {
-    u64 pc = 1;  // odd: no instruction's address
-    u32 tag = 0;
-    u32 code = 0;  // far entry, in bytes from the start of the cache
+    u64 key = 0;   // address ^ jump_key then
+    u64 code = 0;  // executable address of the far entry; of an empty one: of what finds the way
 };
 inline constexpr std::size_t kJumpEntries = 4096;
 // Of a unit that goes on in the following page: when that page was last known to be where the unit takes it
@@ -76,6 +77,7 @@ struct JitContext : Context {
     u64 loaded = 0;
     u32 leave_detail = 0;
     u32 jump_tag32 = 0;
+    u64 jump_key = 0;   // jump_tag32's lowest bits, in an address's bits 1 to 12
     u64 code_base = 0;  // executable address of the cache's start
     // Floating point: does the host's control register hold the guest's rounding mode and new flags?
     u8 fp_live = 0;
@@ -87,5 +89,7 @@ struct JitContext : Context {
     TranslatorStats stats;
     std::array<JumpEntry, kJumpEntries> jump_entries;
     std::array<CrossingEntry, kCrossingEntries> crossings;
+
+    JumpEntry& jump_entry(u64 pc) { return jump_entries[(pc >> 1) % kJumpEntries]; }
 };
 }  // namespace hartline::jit

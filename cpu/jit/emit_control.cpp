@@ -204,23 +204,18 @@ void Emitter::indirect_at(u32 index) {
 // To the address in rax, by the jump cache.
 void Emitter::indirect() {
     static_assert(sizeof(JumpEntry) == 16 && kJumpEntries == 4096, "an address's bits 1 to 12, times 8");
-    const auto entry = [&](const auto& field) {
+    const auto entry = [&](const u64& field) {
         return x86::ptr(kContext, x86::rcx, 3, displacement(c_, &field), sizeof field);
     };
-    const asmjit::Label miss = a.newLabel();
     const JumpEntry& first = c_.jump_entries[0];
     give_pins_back();
     a.mov(x86::ecx, x86::eax);
+    a.mov(x86::rdx, cell_of(&c_.jump_key));
     a.and_(x86::ecx, 0x1ffe);
-    a.cmp(x86::rax, entry(first.pc));
-    a.jne(miss);
-    a.mov(x86::edx, cell_of(&c_.jump_tag32, 4));
-    a.cmp(x86::edx, entry(first.tag));
-    a.jne(miss);
-    a.mov(x86::ecx, entry(first.code));
-    a.add(x86::rcx, cell_of(&c_.code_base));
-    a.jmp(x86::rcx);
-    cold([this] { a.jmp(stubs_.leave_indirect); }, miss);
+    a.xor_(x86::rdx, x86::rax);
+    a.cmp(x86::rdx, entry(first.key));
+    a.jne(stubs_.leave_indirect);
+    a.jmp(entry(first.code));
 }
 
 // Behind the last instruction.

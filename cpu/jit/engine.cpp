@@ -56,6 +56,7 @@ Engine::Engine(HartPort& port, unsigned number, const HartConfig& config)
         cache_.join(here_, c_);
     }
     c_.code_base = cache_.code().base();
+    forget_jumps();
     reset();
 }
 
@@ -108,9 +109,8 @@ u64 Engine::go_on_after(Leave why) {
     set_jump_tags();  // of another mode or address space, perhaps
     set_rounding(c_);
     c_.leave_pc = s.pc;
-    const JumpEntry& entry = c_.jump_entries[(s.pc >> 1) % kJumpEntries];
-    const bool known = entry.pc == s.pc && entry.tag == c_.jump_tag32;
-    return known ? c_.code_base + entry.code : cache_.stubs().leave_indirect;
+    const JumpEntry& entry = c_.jump_entry(s.pc);
+    return entry.key == (s.pc ^ c_.jump_key) ? entry.code : cache_.stubs().leave_indirect;
 }
 
 Exit Engine::run(const Unit& unit) {
@@ -161,7 +161,10 @@ Exit Engine::interpret(u64 pc) {
 void Engine::set_jump_tags() {
     set_jump_tag();
     c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
+    c_.jump_key = u64{c_.jump_tag32 % kJumpEntries} << 1;
 }
+
+void Engine::forget_jumps() { c_.jump_entries.fill({0, cache_.stubs().leave_indirect}); }
 
 // After an instruction that trapped (true), or behind which the hart must look at the world.
 bool Engine::settle(Leave why) {
@@ -213,8 +216,9 @@ u64 Engine::find_way() {
     const Unit* const to = unit_of(const_cast<Block&>(*block));
     if (to == nullptr) return 0;
     ++c_.stats.jump_inserts;
-    c_.jump_entries[(pc >> 1) % kJumpEntries] = {pc, c_.jump_tag32, to->far_entry};
-    return c_.code_base + to->far_entry;
+    const u64 code = c_.code_base + to->far_entry;
+    c_.jump_entry(pc) = {pc ^ c_.jump_key, code};
+    return code;
 }
 
 u64 Engine::retired_now() const {

@@ -56,6 +56,7 @@ private:
     Exit interpret(u64 pc);
     bool settle(Leave why);
     void set_jump_tags();
+    void forget_jumps();
     void complete_load(const Item& item);
     // The unit to go on with; null: none yet.
     const Unit* after_link();

@@ -81,6 +81,7 @@ bool may_go_on(const JitContext& c, bool uses_fp, const Granted& before) {
 
 // As the only instruction of a block that the interpreter has entered.
 Status handed_status(JitContext& c, Handed& handed) {
+    (void)handed.made.load(std::memory_order_acquire);
     settle_fp(c);
     auto* const block = reinterpret_cast<Block*>(handed.block);
     HartState& s = c.cpu.s;

@@ -62,6 +62,7 @@ HostText::HostText(const JitContext& c, const Stubs& stubs) : handle_(std::make_
     cell(&c.page, "page");
     cell(&c.cpu.data_context, "data_context");
     cell(&c.jump_tag32, "jump_tag");
+    cell(&c.jump_key, "jump_key");
     cell(&c.code_base, "code_base");
     cell(&c.cpu.s.mstatus, "mstatus");
     cell(&c.cpu.s.privilege, "privilege");

@@ -176,11 +176,10 @@ void Engine::forget_code() {
 }
 
 void Engine::context_changed() {
-    if ((++generation_ & 0xff'ffff) == 0) {
-        c_.jump_entries.fill({});
-        c_.crossings.fill({});
-    }
-    c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
+    ++generation_;
+    if ((generation_ & 0xf) == 0) forget_jumps();
+    if ((generation_ & 0xff'ffff) == 0) c_.crossings.fill({});
     InterpretingEngine::context_changed();
+    set_jump_tags();
 }
 }  // namespace hartline::jit

@@ -58,6 +58,7 @@ void TranslationCache::add(std::unique_ptr<Unit> unit) {
     by_frame_[unit->frames[0]].push_back(unit->number);
     if (unit->frames[1] != 0 && unit->frames[1] != unit->frames[0])
         by_frame_[unit->frames[1]].push_back(unit->number);
+    for (const auto& handed : unit->handed) handed->made.store(true, std::memory_order_release);
     slot(unit->number).store(unit.get(), std::memory_order_release);
     parts_[code_.part()].units.push_back(std::move(unit));
 }

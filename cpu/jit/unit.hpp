@@ -58,6 +58,9 @@ struct Handed {
     u16 remaining = 0;
     bool uses_fp = false;  // the unit relies on FS and frm
     bool leaves = false;   // no code follows
+    // Set when all of it is there. Who comes by code sees that anyway: x86-64 keeps the order of stores, of
+    // which the jump to the unit is the last; but C++ does not know of that one.
+    std::atomic<bool> made{false};
     alignas(8) u8 block[sizeof(Block) + sizeof(Insn) + 8] = {};
 };
 

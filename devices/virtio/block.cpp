@@ -334,16 +334,10 @@ void VirtioBlock::complete(InFlight& request) {
 
 // Once for each kind: a guest that goes on trying would fill the console.
 void VirtioBlock::complain(const DiskRequest& io) {
-    static constexpr std::array kNames{"read", "write", "flush", "discard", "zeroing"};
     const auto kind = static_cast<std::size_t>(io.kind);
     if (!options_.failed || bit(told_, static_cast<unsigned>(kind)) != 0) return;
     told_ |= 1u << kind;
-    std::string text = std::string("a ") + kNames[kind];
-    if (io.kind != DiskRequest::Kind::Flush)
-        text += " of " + std::to_string(io.bytes) + " bytes at " + std::to_string(io.offset);
-    options_.failed(text + " failed: " +
-                    (io.error != 0 ? std::strerror(io.error) : "the file was cut short, or is damaged") +
-                    "; the guest gets an I/O error");
+    options_.failed(failure_text(io));
 }
 
 // The host does what it was asked for all the same, and in its order; nobody waits for it.

@@ -70,6 +70,10 @@ void Queue::set_size(u32 size) {
     if (!s_.ready && std::has_single_bit(size) && size <= most_) s_.size = size;
 }
 
+u64 Queue::address(Area area) const {
+    return area == Area::Descriptors ? s_.descriptors : area == Area::Driver ? s_.driver : s_.device;
+}
+
 void Queue::set_address_half(Area area, bool high, u32 value) {
     if (s_.ready) return;
     u64& address = area == Area::Descriptors ? s_.descriptors : area == Area::Driver ? s_.driver : s_.device;

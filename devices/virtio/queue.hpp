@@ -48,6 +48,7 @@ public:
     bool ready() const { return s_.ready; }
     enum class Area : u8 { Descriptors, Driver, Device };
     void set_size(u32 size);
+    u64 address(Area area) const;
     void set_address_half(Area area, bool high, u32 value);
     bool start(Ram& ram);  // false: it cannot be where it was put
     void reset();

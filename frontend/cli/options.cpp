@@ -3,6 +3,7 @@
 
 #include <boost/program_options.hpp>
 
+#include <algorithm>
 #include <sstream>
 #include <vector>
 
@@ -29,19 +30,27 @@ po::options_description machine_options() {
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
     add("parallel", po::bool_switch(), "a host thread a hart: faster, not repeatable");
     add("disk", po::value<std::vector<std::string>>()->value_name("FILE[,…]")->composing(),
-        "disk image, /dev/vda and on; up to 6. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
+        "disk image, /dev/vda and on; up to 20. A file named .qcow2 is qcow2, others are raw, or ,format=raw|qcow2. "
         "Its backing files lie in its folder or below, or ,backing=any. ,ro: read-only. ,overlay: the file stays as it "
         "is, changes are gone at the end; ,overlay=NAME.qcow2: they are kept there, until 'hartline image commit' "
-        "merges them. ,serial=TEXT for /dev/disk/by-id. ,discard=off: what the guest frees stays allocated");
+        "merges them. ,serial=TEXT for /dev/disk/by-id. ,discard=off: what the guest frees stays allocated. "
+        ",bus=mmio (up to 6), pci, or nvme (/dev/nvme0n1)");
     add("net", po::value<std::string>()->value_name("KIND"),
         "network card: 'user' (a NAT of its own: the guest is 10.0.2.15, the host 10.0.2.2), 'tap=INTERFACE', or "
-        "'none'; then ,mac=… and ,mtu=… (user; with --deterministic none)");
+        "'none'; then ,mac=…, ,mtu=… and ,bus=… (user; with --deterministic none)");
     add("publish", po::value<std::vector<std::string>>()->value_name("[HOST:]PORT:GUEST[/udp]")->composing(),
         "the host's PORT leads to the guest's, with --net user: 2222:22. HOST: who may come (127.0.0.1); 0.0.0.0: "
         "everybody");
     add("share", po::value<std::vector<std::string>>()->value_name("DIR[:TAG][:ro]")->composing(),
         "a folder for the guest, by virtio-9p; TAG (share0, share1, …) is what it mounts. Files keep the host's owners; "
         "what the guest makes is yours");
+    add("balloon", po::value<std::string>()->value_name("HOW"),
+        "'on': memory that the guest frees goes back to the host; SIZE: the guest is asked to make do with so much of "
+        "its memory too; 'off' (on; with --deterministic off). Ctrl-A b shows it, Ctrl-A + and - change it");
+    add("bus", po::value<std::string>()->value_name("WHICH"),
+        "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
+    add("watchdog", po::value<std::string>()->value_name("[ACTION]"),
+        "a watchdog (Linux: sunxi_wdt); ACTION when it expires: 'reset', 'poweroff', 'pause' or 'none' (reset)");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -140,13 +149,26 @@ std::vector<std::string> names(const po::options_description& options) {
                      close.empty() ? "hartline help run lists all" : "did you mean --" + close + "?");
 }
 
+// Boost takes the word behind an option for its value, and so an image behind an action that was left out.
+std::vector<std::string> with_actions(std::span<const std::string> arguments) {
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        words.push_back(arguments[i]);
+        if (arguments[i] != "--watchdog") continue;
+        const bool given = i + 1 < arguments.size() &&
+                           std::ranges::find(kWatchdogActions, arguments[i + 1]) != kWatchdogActions.end();
+        words.back() += "=" + (given ? arguments[++i] : std::string(name(WatchdogAction::Reset)));
+    }
+    return words;
+}
+
 po::parsed_options parse_command_line(std::span<const std::string> arguments,
                                       const po::options_description& known) {
     namespace style = po::command_line_style;
     po::positional_options_description positional;
     positional.add("image", 1);
     try {
-        return po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
+        return po::command_line_parser(with_actions(arguments))
             .options(known)
             .positional(positional)
             .style(style::unix_style & ~style::allow_guessing)
@@ -240,6 +262,8 @@ RunConfig to_config(const po::variables_map& values) {
         small_number(values, "signature-granularity", config.signature_granularity);
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
     config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
+    config.bus = choice(values, "bus", "pci", "mmio", false) ? DeviceBus::Pci : DeviceBus::Mmio;
+    if (const auto* action = text(values, "watchdog")) config.watchdog = parse_watchdog(*action);
     config.parallel = on(values, "parallel");
     config.deterministic = on(values, "deterministic");
     config.stats = on(values, "stats");
@@ -250,6 +274,7 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
+    if (const auto* balloon = text(values, "balloon")) config.balloon = parse_balloon(*balloon);
     if (const auto* net = text(values, "net")) config.net = parse_net(*net);
     if (values.count("publish") != 0)
         for (const auto& port : values["publish"].as<std::vector<std::string>>())
@@ -295,10 +320,13 @@ std::string config_text(const RunConfig& config) {
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
     for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
+    line("bus", std::string(name(config.bus)));
+    line("watchdog", config.watchdog ? std::string(name(*config.watchdog)) : "");
     line("net", config.net ? net_text(*config.net) : "");
     for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
     for (const ShareConfig& share : config.shares)
         line("share", share.path + ":" + share.tag + (share.read_only ? ":ro" : ":rw"));
+    line("balloon", config.balloon ? balloon_text(*config.balloon) : "");
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

@@ -111,6 +111,7 @@ int verb_run(std::span<const std::string> arguments) {
         return 0;
     }
     if (!request.config.net) request.config.net = default_net(request.config);
+    if (!request.config.balloon) request.config.balloon = default_balloon(request.config);
     validate(request.config);
     return request.config.dump_dtb.empty() ? run(request.config) : dump_tree(request.config);
 }

@@ -12,6 +12,8 @@
 #include "devices/board.hpp"
 #include "devices/finisher.hpp"
 #include "devices/htif.hpp"
+#include "devices/nvme/nvme.hpp"
+#include "devices/pci/host.hpp"
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
@@ -23,6 +25,7 @@
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
+#include "devices/virtio/pci.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/snapshot.hpp"
@@ -31,7 +34,8 @@
 namespace hartline {
 namespace {
 static_assert(RunConfig::kMostHarts <= kMostHarts);
-static_assert(RunConfig::kMostDisks + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostMmio + 2 <= kVirtioSlots);
+static_assert(RunConfig::kMostDisks + 6 <= pci::PciBus::kSlots);
 constexpr unsigned kEntropySlot = kVirtioSlots - 1;
 constexpr unsigned kConsoleSlot = kVirtioSlots - 2;
 constexpr u64 kTohostBytes = 8;
@@ -118,16 +122,50 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers&
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
-    add_virtio(config, sink, add_disks(config, watchers));
+    if (config.watchdog) add_watchdog(*config.watchdog, watchers);
+    add_pci(config);
+    add_disks(config, watchers);
+    add_virtio_devices(config, sink, watchers);
     add_htif(sink);
 }
 
-unsigned Board::add_disks(const RunConfig& config, const Watchers& watchers) {
+void Board::add_watchdog(WatchdogAction action, const Watchers& watchers) {
+    std::function<void()> expired;
+    if (watchers.tell)
+        expired = [tell = watchers.tell, action] {
+            tell("hartline: the guest's watchdog expired: " + std::string(name(action)));
+        };
+    attach(*machine_, place_of("watchdog"), watchdog(action, std::move(expired)));
+}
+
+// The bridge is there where something is behind it: Linux takes its time to look for that.
+void Board::add_pci(const RunConfig& config) {
+    if (!has_pci(config)) return;
+    Machine& machine = *machine_;
+    const u64 high = pci_high_base(machine.config().ram_base + config.memory);
+    pci_ = std::make_shared<pci::PciBus>();
+    attach(machine, place_of("pci_ecam"), pci_ecam(pci_, high));
+    attach(machine, place_of("pci_io"), pci_io(pci_));
+    attach(machine, place_of("pci_memory"), pci_memory(pci_, place_of("pci_memory").base));
+    machine.attach(high, place_of("pci_ecam").irq + 3, pci_high_memory(pci_, high));
+    machine.attach(0, 0, pci_host_function(pci_));
+}
+
+// A function has no place of its own on the machine's bus. The bridge itself is in slot 0.
+pci::PciSlot Board::next_function() { return {pci_, ++last_function_}; }
+
+Device& Board::add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot) {
+    if (bus == DeviceBus::Pci) return machine_->attach(0, 0, virtio_pci(next_function(), make));
+    return attach(*machine_, virtio_place(slot ? *slot : next_virtio_++), virtio_mmio(make));
+}
+
+void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
     const auto pool = watchers.pool ? watchers.pool : std::make_shared<IoPool>();
-    unsigned slot = 0;
+    unsigned number = 0;
     for (const DiskConfig& disk : config.disks) {
         BlockOptions options;
-        options.serial = disk.serial.empty() ? "hartline-" + std::to_string(slot) : disk.serial;
+        options.serial = disk.serial.empty() ? "hartline-" + std::to_string(number) : disk.serial;
+        ++number;
         options.discard = disk.discard;
         options.pool = pool;
         options.exact = !config.parallel;
@@ -135,35 +173,38 @@ unsigned Board::add_disks(const RunConfig& config, const Watchers& watchers) {
             options.failed = [tell = watchers.tell, path = disk.path](const std::string& what) {
                 tell("hartline: " + path + ": " + what);
             };
-        attach(*machine_, virtio_place(slot++), virtio_mmio(virtio_block(open_disk(disk), options)));
+        const DeviceBus bus = bus_of(config, disk);
+        if (bus == DeviceBus::Nvme)
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options));
+        else
+            add_virtio(bus, virtio_block(open_disk(disk), options));
     }
-    return slot;
 }
 
-void Board::add_virtio(const RunConfig& config, ByteSink& sink, unsigned slot) {
-    if (config.net && add_network(config, slot)) ++slot;
-    for (const ShareConfig& share : config.shares) add_share(share, slot++);
-    const Device& console = attach(*machine_, virtio_place(kConsoleSlot), virtio_mmio(virtio_console(sink)));
-    attach(*machine_, virtio_place(kEntropySlot), virtio_mmio(virtio_entropy(*config.seed)));
+void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
+    if (config.net) add_network(config);
+    for (const ShareConfig& share : config.shares) add_share(config, share);
+    if (config.balloon && config.balloon->present) add_balloon(config, watchers);
+    const Device& console = add_virtio(config.bus, virtio_console(sink), kConsoleSlot);
+    add_virtio(config.bus, virtio_entropy(*config.seed), kEntropySlot);
     if (config.virtio_input) console_ = &console;
 }
 
-bool Board::add_network(const RunConfig& config, unsigned slot) {
+void Board::add_network(const RunConfig& config) {
     network_ = make_network(*config.net, config.publish);
-    if (network_ == nullptr) return false;
+    if (network_ == nullptr) return;
     const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
-    card_ = &attach(*machine_, virtio_place(slot), virtio_mmio(virtio_net(network_, card)));
+    card_ = &add_virtio(bus_of(config, *config.net), virtio_net(network_, card));
     network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
         machine->post(*card, record);
     });
-    return true;
 }
 
 void Board::announce() {
     if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
 }
 
-void Board::add_share(const ShareConfig& share, unsigned slot) {
+void Board::add_share(const RunConfig& config, const ShareConfig& share) {
     std::shared_ptr<share::Service> service;
     try {
         service = std::make_shared<share::Service>(
@@ -171,11 +212,19 @@ void Board::add_share(const ShareConfig& share, unsigned slot) {
     } catch (const std::runtime_error& error) {
         throw InputError(std::string("--share: ") + error.what());
     }
-    const Device& device =
-        attach(*machine_, virtio_place(slot), virtio_mmio(virtio_ninep(service, share.tag)));
+    const Device& device = add_virtio(config.bus, virtio_ninep(service, share.tag));
     service->deliver_to(
         [machine = machine_.get(), &device](std::span<const u8> answer) { machine->post(device, answer); });
     shares_.push_back(std::move(service));
+}
+
+void Board::add_balloon(const RunConfig& config, const Watchers& watchers) {
+    BalloonOptions options{.target_bytes = balloon_bytes(*config.balloon, config.memory)};
+    if (watchers.tell)
+        options.report = [tell = watchers.tell, memory = config.memory](const BalloonReport& report) {
+            tell(balloon_line(report, memory));
+        };
+    balloon_ = &add_virtio(config.bus, virtio_balloon(options));
 }
 
 bool Board::awaits_answers() const {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "core/machine.hpp"
+#include "devices/pci/bus.hpp"
+#include "devices/virtio/device.hpp"
 #include "frontend/session/boot.hpp"
 #include "frontend/session/config.hpp"
 #include "frontend/session/net.hpp"
@@ -45,6 +47,8 @@ public:
     // Takes what is typed: the UART, HTIF where a program has it, or the virtio console by `virtio_input`.
     const Device& console() const { return *console_; }
     // Can something come in from a network?
+    // Takes the records of devices/virtio/balloon.hpp; null: the machine has none.
+    const Device* balloon() const { return balloon_; }
     // Tells the network that this machine is there (again), where it was loaded and not started.
     void announce();
     const std::vector<u8>& tree() const { return tree_; }
@@ -59,17 +63,26 @@ public:
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
-    unsigned add_disks(const RunConfig& config, const Watchers& watchers);  // returns the next virtio slot
-    void add_virtio(const RunConfig& config, ByteSink& sink, unsigned slot);
-    bool add_network(const RunConfig& config, unsigned slot);
-    void add_share(const ShareConfig& share, unsigned slot);
+    void add_watchdog(WatchdogAction action, const Watchers& watchers);
+    void add_pci(const RunConfig& config);
+    pci::PciSlot next_function();
+    // Where `bus` is MMIO: in its virtio slot of that number, or in the next of those from the first.
+    Device& add_virtio(DeviceBus bus, const VirtioFactory& make, std::optional<unsigned> slot = {});
+    void add_disks(const RunConfig& config, const Watchers& watchers);
+    void add_virtio_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
+    void add_network(const RunConfig& config);
+    void add_balloon(const RunConfig& config, const Watchers& watchers);
+    void add_share(const RunConfig& config, const ShareConfig& share);
     void add_htif(ByteSink& sink);
     void write_tree(const RunConfig& config);
 
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
+    std::shared_ptr<pci::PciBus> pci_;              // null: no device of the machine is on it
+    unsigned last_function_ = 0, next_virtio_ = 0;  // slots: of the bus, and of virtio over MMIO
     const Device* card_ = nullptr;
+    const Device* balloon_ = nullptr;
     std::shared_ptr<net::NetBackend> network_;  // null: none. Closed before the machine goes
     std::vector<std::shared_ptr<share::Service>> shares_;
     std::vector<u8> tree_;

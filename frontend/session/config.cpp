@@ -23,11 +23,6 @@ void validate_machine(const RunConfig& config) {
         throw InputError("--memory", size_text(config.memory) + " is not a multiple of 4K", "round it");
     if (config.harts < 1 || config.harts > RunConfig::kMostHarts)
         throw InputError("--harts", std::to_string(config.harts) + " cannot be", "choose between 1 and 64");
-    if (config.disks.size() > RunConfig::kMostDisks)
-        throw InputError("--disk", std::to_string(config.disks.size()) + " are too many",
-                         "the board takes 6");
-    if (config.disks.size() + config.shares.size() > RunConfig::kMostDisks)
-        throw InputError("--share", "with the disks these are too many", "the board takes 6 of both");
     if (config.pmp_entries != 0 && config.pmp_entries != 16 && config.pmp_entries != 64)
         throw InputError("--pmp-entries", std::to_string(config.pmp_entries) + " cannot be",
                          "choose 0, 16 or 64");
@@ -42,8 +37,6 @@ void validate_net(const RunConfig& config) {
     if (kind != NetConfig::Kind::None && config.deterministic)
         throw InputError("--net", "a network answers when it likes, and --deterministic is exact",
                          "give --net none, or leave --deterministic out");
-    if (kind != NetConfig::Kind::None && config.disks.size() + config.shares.size() >= RunConfig::kMostDisks)
-        throw InputError("--disk", "6 disks and shares are too many beside a network card", "give 5, or --net none");
     if (kind != NetConfig::Kind::User && !config.publish.empty())
         throw InputError("--publish", "is for the user network",
                          config.net ? "give --net user" : "leave --deterministic out");
@@ -109,8 +102,10 @@ void validate(const RunConfig& config) {
     if (config.image.empty())
         throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     validate_machine(config);
+    validate_buses(config);
     validate_net(config);
     validate_shares(config);
+    validate_balloon(config);
     validate_translator(config);
     validate_run(config);
 }
@@ -186,6 +181,8 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
         disk.serial = serial_number(value);
     } else if (key == "discard") {
         disk.discard = discard_choice(value);
+    } else if (key == "bus") {
+        disk.bus = parse_bus("--disk", value, true);
     } else {
         return false;
     }
@@ -211,7 +208,8 @@ DiskConfig parse_disk(const std::string& text) {
         disk.path.resize(comma);
     }
     if (disk.path.empty())
-        throw InputError("--disk", "'" + text + "' names no file", "write FILE, FILE,ro or FILE,overlay");
+        throw InputError("--disk", "'" + text + "' names no file",
+                         "write FILE, FILE,ro, FILE,overlay or FILE,bus=nvme");
     if (disk.read_only && disk.overlay)
         throw InputError("--disk", "'" + text + "' is read-only and takes changes",
                          "leave ro out: an overlay keeps the disk as it is");
@@ -231,6 +229,7 @@ std::string disk_text(const DiskConfig& disk) {
             text += ",backing=" + std::string(word);
     if (!disk.serial.empty() || all) text += ",serial=" + disk.serial;
     if (!disk.discard || all) text += disk.discard ? ",discard=on" : ",discard=off";
+    if (disk.bus || all) text += ",bus=" + std::string(disk.bus ? name(*disk.bus) : "auto");
     return text;
 }
 
@@ -266,6 +265,13 @@ ShareConfig parse_share(const std::string& text, std::size_t number) {
 
 std::string mount_line(const ShareConfig& share) {
     return "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " + share.tag + " /mnt/" + share.tag;
+}
+
+WatchdogAction parse_watchdog(const std::string& text) {
+    for (std::size_t i = 0; i < kWatchdogActions.size(); ++i)
+        if (text == kWatchdogActions[i]) return static_cast<WatchdogAction>(i);
+    throw InputError("--watchdog", "'" + text + "' is nothing that it can do",
+                     "choose reset, poweroff, pause or none");
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {

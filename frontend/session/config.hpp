@@ -1,12 +1,16 @@
 // Everything that a run can be asked for.
 #pragma once
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
 #include "devices/storage/image.hpp"
+#include "devices/watchdog.hpp"
+#include "frontend/session/balloon.hpp"
 #include "frontend/session/net.hpp"
 
 namespace hartline {
@@ -19,8 +23,9 @@ struct DiskConfig {
     // Changes go to a qcow2 file over the disk, which itself is only read: an empty name is a temporary one,
     // gone when the machine ends.
     std::optional<std::string> overlay{};
-    std::string serial{};  // at most kMostSerial printable characters; empty: hartline-N
-    bool discard = true;   // may the guest give storage back?
+    std::string serial{};            // at most kMostSerial printable characters; empty: hartline-N
+    bool discard = true;             // may the guest give storage back?
+    std::optional<DeviceBus> bus{};  // not given: that of the run
 
     static constexpr std::size_t kMostSerial = 20;
     bool temporary() const { return overlay && overlay->empty(); }
@@ -38,7 +43,8 @@ struct RunConfig {
     static constexpr u64 kLeastMemory = u64{16} << 20;
     static constexpr u64 kMostMemory = u64{64} << 30;
     static constexpr unsigned kMostHarts = 64;
-    static constexpr unsigned kMostDisks = 6;  // of eight virtio slots, entropy and console have one each
+    static constexpr unsigned kMostDisks = 20;  // of any bus, with shares
+    static constexpr unsigned kMostMmio = 6;    // of eight virtio slots, entropy and console have one each
     static constexpr u64 kMostArgumentBytes = 64 * 1024;  // of `append`
     static constexpr u32 kMostBeforeTranslation = 1'000'000'000;
     static constexpr u64 kLeastCodeCache = u64{1} << 20;
@@ -55,13 +61,16 @@ struct RunConfig {
     unsigned harts = 1;         // 1 to kMostHarts
     bool parallel = false;      // a host thread a hart: not replayable
     std::vector<DiskConfig> disks;
-    std::optional<NetConfig> net;  // not given: none; `hartline run` chooses by default_net()
+    DeviceBus bus = DeviceBus::Mmio;          // of virtio devices that have none of their own: Mmio or Pci
+    std::optional<NetConfig> net;             // not given: none; `hartline run` chooses by default_net()
     std::vector<net::PublishedPort> publish;  // by the user network
     // With disks at most kMostDisks.
     std::vector<ShareConfig> shares;
-    unsigned pmp_entries = 16;  // 0, 16 or 64
+    std::optional<BalloonConfig> balloon;  // not given: none; `hartline run` chooses by default_balloon()
+    unsigned pmp_entries = 16;             // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
+    std::optional<WatchdogAction> watchdog;  // not given: the board has none
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
@@ -110,16 +119,26 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
+// How a disk or a network card is reached.
+DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk);
+DeviceBus bus_of(const RunConfig& config, const NetConfig& net);
+// Has the machine devices on PCI? Else it has no PCI at all.
+bool has_pci(const RunConfig& config);
+// Throws InputError: a bus has no room for all that is to be on it.
+void validate_buses(const RunConfig& config);
+bool buses_have_room(const RunConfig& config);
 // What `hartline run` has where no network is asked for: the user's own, but none in an exact run.
 NetConfig default_net(const RunConfig& config);
 // FILE, or FILE with ,ro ,rw ,overlay[=NAME.qcow2] ,format=raw|qcow2 ,backing=beneath|any|none ,serial=TEXT
-// ,discard=on|off behind it.
+// ,discard=on|off ,bus=mmio|pci|nvme behind it.
 DiskConfig parse_disk(const std::string& text);
 std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 // DIR[:TAG][:ro]; `number` makes the tag where none is given.
 ShareConfig parse_share(const std::string& text, std::size_t number);
 // What mounts it in a Linux guest.
 std::string mount_line(const ShareConfig& share);
+// A name of kWatchdogActions.
+WatchdogAction parse_watchdog(const std::string& text);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

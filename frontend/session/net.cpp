@@ -44,6 +44,8 @@ void set_option(NetConfig& config, const std::string& whole, const std::string& 
     } else if (option.starts_with("mtu=")) {
         config.mtu = number_of(option.substr(4), NetConfig::kMostMtu);
         if (config.mtu < NetConfig::kLeastMtu) no_net(whole, "needs an mtu of 1280 to 65520");
+    } else if (option.starts_with("bus=")) {
+        config.bus = parse_bus("--net", option.substr(4));
     } else {
         no_net(whole, "has an unknown part '" + option + "'");
     }
@@ -75,7 +77,8 @@ std::string net_text(const NetConfig& config) {
     char options[64];
     std::snprintf(options, sizeof options, ",mac=%02x:%02x:%02x:%02x:%02x:%02x,mtu=%u", config.mac[0],
                   config.mac[1], config.mac[2], config.mac[3], config.mac[4], config.mac[5], config.mtu);
-    return (config.kind == NetConfig::Kind::User ? "user" : "tap=" + config.interface) + options;
+    return (config.kind == NetConfig::Kind::User ? "user" : "tap=" + config.interface) + options +
+           (config.bus ? ",bus=" + std::string(name(*config.bus)) : "");
 }
 
 net::PublishedPort parse_publish(const std::string& text) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "devices/net/user.hpp"
+#include "frontend/session/bus.hpp"
 
 namespace hartline {
 
@@ -18,10 +19,11 @@ struct NetConfig {
     std::string interface;  // of a TAP
     net::Mac mac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
     unsigned mtu = 1500;
+    std::optional<DeviceBus> bus{};  // not given: that of the run
     bool operator==(const NetConfig&) const = default;
 };
 
-// none, user or tap=INTERFACE, the latter two with ,mac=… and ,mtu=…. Throws InputError.
+// none, user or tap=INTERFACE, the latter two with ,mac=… ,mtu=… and ,bus=mmio|pci. Throws InputError.
 NetConfig parse_net(const std::string& text);
 std::string net_text(const NetConfig& config);  // parse_net() reads it back
 // [HOST:]PORT:GUEST[/udp]. Throws InputError.

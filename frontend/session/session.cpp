@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "frontend/session/errors.hpp"
+#include "frontend/session/size.hpp"
 #include "frontend/session/snapshot.hpp"
 
 namespace hartline {
@@ -123,17 +124,48 @@ void Session::act(ConsoleCommand command) {
     switch (command) {
         case ConsoleCommand::Leave: return end(kExitPowerOff);
         case ConsoleCommand::Reset: reset_asked_ = true; return;
+        case ConsoleCommand::Continue: paused_ = false; return;
         case ConsoleCommand::Status: return console_.message(status_line());
+        case ConsoleCommand::Balloon:
+        case ConsoleCommand::LessMemory:
+        case ConsoleCommand::MoreMemory: return change_balloon(command);
         case ConsoleCommand::Help: return console_.message(escape_help());
         case ConsoleCommand::Unknown: return console_.message("\nCtrl-A h shows the keys that follow Ctrl-A");
     }
+}
+
+// A request is a record of the journal, as all that comes from outside. The guest has a quarter left at least.
+void Session::change_balloon(ConsoleCommand command) {
+    constexpr unsigned kMostEighths = 6;
+    const Device* const balloon = board_.balloon();
+    if (balloon == nullptr) return console_.message("\nhartline: the machine has no balloon: give --balloon on");
+    if (command == ConsoleCommand::Balloon) {
+        console_.message("");
+        return machine_.post(*balloon, balloon_question());
+    }
+    if (command == ConsoleCommand::LessMemory && balloon_eighths_ < kMostEighths) ++balloon_eighths_;
+    if (command == ConsoleCommand::MoreMemory && balloon_eighths_ > 0) --balloon_eighths_;
+    const u64 target = config_.memory / 8 * balloon_eighths_;
+    machine_.post(*balloon, balloon_target(target));
+    console_.message("\nhartline: the guest is asked for " + size_text(target) + " of its " +
+                     size_text(config_.memory));
 }
 
 void Session::guest_stopped() {
     const auto stop = machine_.stop();
     if (!stop) return;
     if (stop->kind == StopRequest::Kind::Reset) return restart();
+    if (stop->kind == StopRequest::Kind::Pause) return pause();
     end(static_cast<int>(std::min<u32>(stop->code, kMostGuestCode)));
+}
+
+// Until a person lets the guest go on, resets it or leaves.
+void Session::pause() {
+    if (!console_.is_terminal()) return end_stuck("it is paused, and nobody is there to let it go on");
+    console_.message("hartline: paused; Ctrl-A c goes on, Ctrl-A r resets, Ctrl-A x leaves");
+    for (paused_ = true; paused_ && !reset_asked_ && !ended();) service(Console::kForever);
+    if (reset_asked_) return restart();
+    machine_.resume();
 }
 
 void Session::restart() {

@@ -69,9 +69,11 @@ private:
     void end(int code) { exit_code_ = code; }
     void end_stuck(const char* why);
     bool answers_may_come() const;  // from the host, to what the guest asked for
-    void service(u64 timeout_ns);  // output, signals, keys
+    void service(u64 timeout_ns);   // output, signals, keys
     void act(ConsoleCommand command);
-    void guest_stopped();  // power-off, failure code, reset
+    void change_balloon(ConsoleCommand command);
+    void guest_stopped();  // power-off, failure code, reset, pause
+    void pause();
     void restart();
     void give_input(std::size_t most);  // from waiting_ to the guest
     u64 total_ticks() const;
@@ -101,10 +103,12 @@ private:
     std::size_t given_ = 0;     // how much of it is there already
     bool input_open_ = true;    // has --input-after been seen?
     bool reset_asked_ = false;  // by a person
+    bool paused_ = false;       // by the guest's watchdog
     bool saved_ = false;
-    int exit_code_ = -1;     // -1: still running
-    u64 started_ns_ = 0;     // of wall time
-    u64 earlier_ticks_ = 0;  // before the last reset
+    unsigned balloon_eighths_ = 0;  // of memory that the balloon was asked for by keys
+    int exit_code_ = -1;            // -1: still running
+    u64 started_ns_ = 0;            // of wall time
+    u64 earlier_ticks_ = 0;         // before the last reset
     u64 earlier_retired_ = 0;
     u64 loaded_retired_ = 0;  // not of this run: the snapshot's
 };

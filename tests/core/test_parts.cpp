@@ -44,6 +44,47 @@ TEST_CASE("ram: accesses outside are refused whole, also at the wrap of addresse
     CHECK(ram.touched_frames() == 0);
 }
 
+TEST_CASE("ram: released frames read as zero, whole ones only, and whoever holds code of them is told") {
+    Ram ram(0x8000'0000, 1 << 20);
+    Listening listener;
+    ram.set_listener(&listener);
+    for (u64 at = 0; at < 0x8000; at += 0x1000) ram.write(0x8000'0000 + at, at + 1);
+    const u8* const host = ram.for_read(2);
+    ram.mark(2, Ram::kCode);
+    CHECK(ram.release(0x8000'0800, 0x3800) == 3);  // frames 1 to 3
+    CHECK(listener.written == 0x8000'2000);
+    CHECK(listener.length == 0x1000);
+    CHECK(listener.seen == Ram::kCode);
+    u64 value = 0;
+    for (u64 at = 0; at < 0x8000; at += 0x1000) {
+        CHECK(ram.read(0x8000'0000 + at, value));
+        CHECK(value == (at >= 0x1000 && at <= 0x3000 ? 0 : at + 1));
+    }
+    CHECK(ram.for_read(2) == host);
+    ram.write(0x8000'2008, u64{5});
+    CHECK(ram.read(0x8000'2008, value));
+    CHECK(value == 5);
+    CHECK(ram.release(0x8000'8000, 0x1000) == 0);  // never touched
+    CHECK(ram.release(0x8000'0000, (1 << 20) + 1) == 0);
+    CHECK(ram.release(0x7fff'f000, 0x2000) == 0);
+    CHECK(ram.release(~u64{0} - 0xfff, 0x1000) == 0);
+    CHECK(ram.release(0x8000'4fff, 0x1001) == 1);
+    CHECK(ram.release(0x8000'5001, 0xfff) == 0);
+}
+
+TEST_CASE("ram: a snapshot knows no difference between released, zero and untouched frames") {
+    const auto hash = [](Ram& ram) {
+        HashArchive archive;
+        ram.describe(archive);
+        return archive.digest();
+    };
+    Ram released(0x8000'0000, 1 << 20), untouched(0x8000'0000, 1 << 20);
+    released.write(0x8000'3000, u64{5});
+    CHECK(hash(released) != hash(untouched));
+    released.release(0x8000'3000, 0x1000);
+    CHECK(hash(released) == hash(untouched));
+}
+
 TEST_CASE("ram: stores to marked frames are told, and a frame that moves") {
     Ram ram(0x8000'0000, 1 << 20);
     Listening listener;

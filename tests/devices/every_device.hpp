@@ -7,12 +7,14 @@
 #include "devices/rom.hpp"
 #include "devices/rtc.hpp"
 #include "devices/uart.hpp"
+#include "devices/virtio/balloon.hpp"
 #include "devices/virtio/block.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/entropy.hpp"
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
+#include "devices/watchdog.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 
@@ -39,7 +41,9 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"virtio2", virtio_mmio(virtio_entropy(7))},
         {"virtio3", virtio_mmio(virtio_block(std::make_shared<MemoryDisk>(1 << 20, true)))},
         {"virtio4", virtio_mmio(virtio_net(std::make_shared<NoNetwork>()))},
+        {"virtio5", virtio_mmio(virtio_balloon())},
         {"virtio6", virtio_mmio(virtio_ninep(std::make_shared<share::SilentChannel>(), "share0"))},
+        {"watchdog", watchdog(WatchdogAction::Reset)},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
 }

@@ -52,7 +52,7 @@ struct VirtioDriver {
 
     FakePort& port;
     Device& device;
-    std::array<Ring, 3> rings{};
+    std::array<Ring, 8> rings{};
     u64 free = 0x8010'0000;  // of RAM, by alloc()
 
     VirtioDriver(FakePort& p, Device& d) : port(p), device(d) {}

@@ -89,9 +89,11 @@ TEST_CASE("the_escape_key_is_for_hartline_and_the_rest_for_the_guest", "[fronten
                       .bytes) == "\x01\x01");
     CHECK(parser
               .parse(bytes_of("\x01"
-                              "r\x01i\x01?\x01"
+                              "r\x01"
+                              "c\x01i\x01?\x01"
                               "q"))
-              .commands == std::vector{ConsoleCommand::Reset, ConsoleCommand::Status, ConsoleCommand::Help,
+              .commands == std::vector{ConsoleCommand::Reset, ConsoleCommand::Continue,
+                                       ConsoleCommand::Status, ConsoleCommand::Help,
                                        ConsoleCommand::Unknown});
 }
 

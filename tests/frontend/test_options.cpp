@@ -65,6 +65,31 @@ TEST_CASE("options_fill_the_configuration", "[frontend]") {
     CHECK(config.save_at == RunConfig::SaveAt{1'000'000, "snap"});
 }
 
+TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") {
+    const auto of = [](const std::string& text) {
+        return parse_run(Arguments{"Image", "--balloon", text}).config.balloon;
+    };
+    CHECK(of("on") == BalloonConfig{.present = true});
+    CHECK(of("off") == BalloonConfig{});
+    CHECK(of("512M") == BalloonConfig{.present = true, .size = u64{512} << 20});
+    CHECK_FALSE(complaint_of([&] { of("some"); }).empty());
+    for (const char* const text : {"2G", "1M", "100000001"}) {
+        RunConfig config;
+        config.image = "Image";
+        config.balloon = parse_balloon(text);
+        CHECK(complaint_of([&] { validate(config); }).starts_with("--balloon: "));
+    }
+    RunConfig config;
+    CHECK(default_balloon(config).present);
+    config.disks.resize(RunConfig::kMostMmio);
+    CHECK_FALSE(default_balloon(config).present);  // its place is taken
+    config.bus = DeviceBus::Pci;
+    CHECK(default_balloon(config).present);
+    config.deterministic = true;
+    CHECK_FALSE(default_balloon(config).present);
+    CHECK(balloon_bytes(parse_balloon("1G"), u64{3} << 30) == u64{2} << 30);
+}
+
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
     CHECK(complaint_of([] {
               parse_run(Arguments{"Image", "--memroy", "1G"});
@@ -120,8 +145,15 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.firmware = "none";
     full.memory = (u64{3} << 30) + 4096;
     full.harts = 7;
-    full.disks = {{"a,ro", false}, {"b", true}};
+    full.disks = {{"a,ro", false},
+                  {"b", true},
+                  {.path = "c", .bus = DeviceBus::Nvme},
+                  {.path = "d,bus=pci"},
+                  {.path = "e,bus=pci", .read_only = true, .bus = DeviceBus::Mmio}};
+    full.bus = DeviceBus::Pci;
+    full.watchdog = WatchdogAction::Pause;
     full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
+    full.balloon = BalloonConfig{.present = true, .size = u64{96} << 20};
     full.pmp_entries = 64;
     full.hardware_ad = false;
     full.virtio_input = full.deterministic = full.stats = full.quiet = true;
@@ -143,6 +175,74 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
     }
+}
+
+TEST_CASE("devices_say_how_they_are_reached", "[frontend][pci]") {
+    RunConfig config;
+    config.image = "Image";
+    config.disks = {parse_disk("a,bus=nvme,ro"), parse_disk("b,bus=mmio"), parse_disk("c")};
+    CHECK(config.disks[0] == DiskConfig{.path = "a", .read_only = true, .bus = DeviceBus::Nvme});
+    CHECK(bus_of(config, config.disks[2]) == DeviceBus::Mmio);
+    config.bus = DeviceBus::Pci;
+    CHECK(bus_of(config, config.disks[1]) == DeviceBus::Mmio);
+    CHECK(bus_of(config, config.disks[2]) == DeviceBus::Pci);
+    CHECK(complaint_of([] { (void)parse_disk("a,bus=usb"); }).find("nvme") != std::string::npos);
+    for (const char* bus : {"mmio", "pci"}) {
+        const NetConfig net = parse_net(std::string("user,bus=") + bus);
+        CHECK(name(bus_of(config, net)) == bus);
+        CHECK(parse_net(net_text(net)) == net);
+    }
+    CHECK(bus_of(config, parse_net("user")) == DeviceBus::Pci);
+    CHECK(complaint_of([] { (void)parse_net("user,bus=nvme"); }).find("mmio or pci") != std::string::npos);
+}
+
+TEST_CASE("a_machine_has_pci_where_something_is_on_it", "[frontend][pci]") {
+    RunConfig config;
+    config.image = "Image";
+    config.disks = {parse_disk("a")};
+    config.net = parse_net("user");
+    config.shares = {parse_share("dir", 0)};
+    CHECK_FALSE(has_pci(config));
+    const auto with = [config](auto change) {
+        RunConfig other = config;
+        change(other);
+        return has_pci(other);
+    };
+    CHECK(with([](RunConfig& c) { c.disks[0].bus = DeviceBus::Pci; }));
+    CHECK(with([](RunConfig& c) { c.disks[0].bus = DeviceBus::Nvme; }));
+    CHECK(with([](RunConfig& c) { c.net->bus = DeviceBus::Pci; }));
+    CHECK(with([](RunConfig& c) { c.bus = DeviceBus::Pci; }));
+    CHECK_FALSE(with([](RunConfig& c) { c.net = parse_net("none"); }));
+}
+
+TEST_CASE("a_watchdog_resets_where_nothing_else_is_asked_for", "[frontend][watchdog]") {
+    const auto action = [](std::vector<std::string> words) {
+        const RunConfig config = parse_run(words).config;
+        CHECK(config.image == "Image");
+        return config.watchdog;
+    };
+    CHECK_FALSE(action({"Image"}));
+    CHECK(action({"--watchdog", "Image"}) == WatchdogAction::Reset);
+    CHECK(action({"Image", "--watchdog"}) == WatchdogAction::Reset);
+    CHECK(action({"--watchdog", "poweroff", "Image"}) == WatchdogAction::PowerOff);
+    CHECK(action({"--watchdog=none", "Image"}) == WatchdogAction::None);
+    CHECK(complaint_of([] { (void)parse_watchdog("shutdown"); }).find("poweroff") != std::string::npos);
+}
+
+TEST_CASE("buses_have_room_for_so_many", "[frontend][pci]") {
+    RunConfig config;
+    config.image = "Image";
+    config.disks.assign(7, DiskConfig{"a"});
+    CHECK(complaint_of([&] { validate(config); }).find("bus=pci") != std::string::npos);
+    config.disks[6].bus = DeviceBus::Nvme;
+    validate(config);
+    config.net = parse_net("user");
+    CHECK(complaint_of([&] { validate(config); }).find("--bus pci") != std::string::npos);
+    config.bus = DeviceBus::Pci;
+    config.disks.assign(RunConfig::kMostDisks, DiskConfig{"a"});
+    validate(config);
+    config.shares = {parse_share("dir", 0)};
+    CHECK(complaint_of([&] { validate(config); }).find("20") != std::string::npos);
 }
 
 TEST_CASE("shared_folders_are_read_from_the_right", "[frontend][share]") {
@@ -206,7 +306,8 @@ TEST_CASE("the_translator_takes_what_it_can_work_with", "[frontend]") {
 
 TEST_CASE("networks and published ports are read, written and refused", "[net]") {
     const NetConfig tap = parse_net("tap=tap0,mac=52:54:00:00:00:01,mtu=9000");
-    CHECK((tap.kind == NetConfig::Kind::Tap && tap.interface == "tap0" && tap.mtu == 9000 && tap.mac[5] == 1));
+    CHECK(
+        (tap.kind == NetConfig::Kind::Tap && tap.interface == "tap0" && tap.mtu == 9000 && tap.mac[5] == 1));
     for (const char* text : {"none", "user", "user,mtu=1280", "tap=br-0,mac=02:00:00:00:00:ff"})
         CHECK(parse_net(net_text(parse_net(text))) == parse_net(text));
     for (const char* text : {"", "user,", "users", "tap=", "none,mtu=1500", "user,mtu=1", "user,mtu=99999",
