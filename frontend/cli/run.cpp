@@ -7,6 +7,7 @@
 #include "frontend/cli/options.hpp"
 #include "frontend/cli/verbs.hpp"
 #include "frontend/host/files.hpp"
+#include "frontend/session/adopt.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/perf_map.hpp"
 #include "frontend/session/session.hpp"
@@ -60,6 +61,7 @@ int run(const RunConfig& config) {
             if (disk.overlay) console.message("hartline: " + overlay_notice(disk));
         for (const ShareConfig& share : config.shares)
             console.message("hartline: " + share.path + ": in the guest, " + mount_line(share));
+        if (!board.boot().notice().empty()) console.message("hartline: " + board.boot().notice());
     }
     if (!config.quiet && lacks_translator(config))
         console.message("hartline: this host has no translator: instructions are interpreted");
@@ -110,6 +112,7 @@ int verb_run(std::span<const std::string> arguments) {
         std::cout << config_text(request.config);
         return 0;
     }
+    adopt_disk(request.config);
     if (!request.config.net) request.config.net = default_net(request.config);
     if (!request.config.balloon) request.config.balloon = default_balloon(request.config);
     validate(request.config);
