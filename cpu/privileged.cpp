@@ -82,10 +82,10 @@ Outcome wfi(Cpu& cpu, const Operands&) {
     return give_way(cpu);
 }
 
-Outcome pause(Cpu& cpu, const Operands&) { return give_way(cpu); }
+Outcome pause(Cpu& cpu, const Operands&) { return cpu.port.alone() ? Outcome::Done : give_way(cpu); }
 
 // A stall may end for any reason: this one does so before TW could make wrs.nto trap.
-Outcome wait_on_reservation(Cpu& cpu, const Operands&) { return give_way(cpu); }
+Outcome wait_on_reservation(Cpu& cpu, const Operands& o) { return pause(cpu, o); }
 
 Outcome sfence_vma(Cpu& cpu, const Operands& o) { return fence(cpu, o); }
 Outcome sinval_vma(Cpu& cpu, const Operands& o) { return fence(cpu, o); }

@@ -111,7 +111,7 @@ bool Tlb::fill(Access access, u64 vaddr, u64 context, const Translation& to, con
     kind.addends[at] = reinterpret_cast<u64>(host_page) - page;
     kind.meta[at] = {.frame = frame & ((u64{1} << 48) - 1), .page_shift = to.page_shift, .global = to.global};
     groups_[slot][static_cast<unsigned>(access)][at / kGroup / 64] |= u64{1} << at / kGroup % 64;
-    frames_.add(frame);
+    kind.by_frame.put(static_cast<unsigned>(at), frame);
     if (to.page_shift > kFrameShift) {
         const unsigned shift = std::max<unsigned>(to.page_shift, kMegapageShift);
         superpage_shifts_ |= u64{1} << shift;
@@ -224,13 +224,10 @@ void Tlb::flush_superpages(u64 vaddr, bool any_space, u64 asid) {
 
 void Tlb::flush_frame(u64 paddr) {
     const u64 frame = paddr >> kFrameShift;
-    if (!frames_.may_hold(frame)) return;
-    frames_.clear();
-    drop_if([&](u64, const Meta& m) {
-        if (m.frame == frame) return true;
-        frames_.add(m.frame);
-        return false;
-    });
+    for (Kind& kind : kinds_)
+        kind.by_frame.each(frame, [&](unsigned at) {
+            if (kind.meta[at].frame == frame) kind.tags[at] = kInvalid;
+        });
 }
 
 // Jumps are remembered anew by what the TLB holds, and by what it will.

@@ -75,9 +75,42 @@ private:
         u64 frame : kFrameBits, page_shift : 8, global : 1;
     };
     static_assert(sizeof(Meta) == 8);
+    // Entries by the frame behind them: rings, one for all frames that are equal modulo kRings.
+    class ByFrame {
+    public:
+        ByFrame() {
+            for (unsigned at = 0; at < links_.size(); ++at) links_[at] = {narrow(at), narrow(at)};
+        }
+        // Takes the entry from the ring where it is.
+        void put(unsigned entry, u64 frame) {
+            Link& link = links_[entry];
+            links_[link.before].after = link.after;
+            links_[link.after].before = link.before;
+            const unsigned ring = ring_of(frame);
+            link = {narrow(ring), links_[ring].after};
+            links_[link.after].before = links_[ring].after = narrow(entry);
+        }
+        template <class Act>
+        void each(u64 frame, Act act) const {
+            const unsigned ring = ring_of(frame);
+            for (unsigned at = links_[ring].after; at != ring; at = links_[at].after) act(at);
+        }
+
+    private:
+        static constexpr unsigned kRings = 4096;
+        struct Link {
+            u16 before, after;
+        };
+        static unsigned ring_of(u64 frame) { return kEntries + static_cast<unsigned>(frame % kRings); }
+        static u16 narrow(unsigned at) { return static_cast<u16>(at); }
+        static_assert(kEntries + kRings <= 1 << 16);
+
+        std::array<Link, kEntries + kRings> links_;  // of the entries, and of the rings
+    };
     struct Kind {
         std::array<u64, kEntries> tags, addends;
         std::array<Meta, kEntries> meta;
+        ByFrame by_frame;
     };
     static constexpr unsigned kKinds = 3, kModes = 8, kSpaces = 32;
     static constexpr unsigned kUntranslated = 0, kCommon = 1, kFirstSpace = 2;
@@ -128,6 +161,5 @@ private:
     Filter<1 << 15> fetched_;  // pages by which jumps may be remembered, and the superpages that they are of
     Filter<1 << 14> superpages_;  // ranges of which pieces may be held
     u64 superpage_shifts_ = 0;    // a bit for each size that may be held
-    Filter<1 << 15> frames_;      // that may be held
 };
 }  // namespace hartline

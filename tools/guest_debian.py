@@ -16,54 +16,29 @@ import subprocess
 import sys
 
 from guest_apt import ROOT, Failure, need_tools, say
+from guest_debian_files import CONFIGURE, FILES, GRUB_OF_ESP, MONOLITHIC_GRUB
 
-# A bootable system as debootstrap would install it, and what the benchmarks use.
-PACKAGES = ["?or(?essential,?priority(required),?priority(important))", "apt", "gcc", "libc6-dev", "python3", "gawk",
-            "xz-utils", "openssl", "stress-ng"]
-LABEL = "debian"
+OUTPUTS = ["root.img", "debian.qcow2", "Image", "initrd.img"]
+
+LABEL = "debian"        # of the root file system
+ESP_LABEL = "EFI"
+# The disk: GPT with an EFI system partition, and behind it the root file system up to the end.
 SIZE = 8 << 30    # sparse
-FILES = {"etc/fstab": f"LABEL={LABEL} / ext4 errors=remount-ro 0 1\n", "etc/hostname": "debian\n",
-         "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 debian\n::1 localhost ip6-localhost ip6-loopback\n"}
+ESP_AT, ROOT_AT, ALIGN = 1 << 20, 65 << 20, 1 << 20    # ALIGN: what is left behind for GPT's copy
+SECTOR = 512
 SILENCE = 900    # seconds without a line from a guest that configures packages: it hangs
 
-# Who may run the second stage, the best first. Its console is standard input and output.
+# Who may run the second stage, the best first (its console is standard input and output), and pack the disk.
 EMULATORS = {
-    "hartline": [ROOT / "build/release/hartline", "run", "{kernel}", "--initrd", "{initrd}", "--append", "{append}",
-                 "--disk", "{disk}", "--quiet"],
-    "qemu": ["qemu-system-riscv64", "-M", "virt", "-m", "1G", "-nographic", "-kernel", "{kernel}", "-initrd",
-             "{initrd}", "-append", "{append}", "-device", "virtio-blk-device,drive=root",
-             "-drive", "if=none,id=root,format=raw,cache=unsafe,file={disk}"]}
-
-# In the guest: what dpkg would have done after it had unpacked, in the order of a first installation.
-CONFIGURE = r"""#!/bin/sh
-export PATH=/usr/sbin:/usr/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8
-export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true
-end() {
-    echo "second stage: $1"
-    sync
-    mount -o remount,ro /
-    exec systemctl poweroff --force --force
-}
-mount -t tmpfs tmpfs /tmp
-cd /var/lib/dpkg/info || end "no database of packages"
-export DPKG_MAINTSCRIPT_NAME=preinst DPKG_ROOT=
-for script in base-passwd.preinst $(ls *.preinst | grep -v '^base-passwd\.'); do
-    package=${script%.preinst}
-    DPKG_MAINTSCRIPT_PACKAGE=${package%:*} DPKG_MAINTSCRIPT_ARCH=riscv64 "./$script" install < /dev/null ||
-        end "$script failed"
-done
-unset DPKG_MAINTSCRIPT_NAME DPKG_ROOT
-cd /
-# The scripts of the first two are what the others' rely on.
-for packages in base-passwd base-files -a; do
-    dpkg --force-depends --force-unsafe-io --force-confnew --configure $packages < /dev/null || end "dpkg failed"
-done
-passwd --delete root
-: > /etc/machine-id    # made by the first boot
-rm -rf /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/log/*.log
-fstrim /
-end done
-"""
+    "hartline": (ROOT / "build/release/hartline", [
+        "run", "{kernel}", "--initrd", "{initrd}", "--append", "{append}", "--disk", "{disk}", "--net", "none", "--quiet"],
+        [ROOT / "build/release/hartline", "image", "convert", "--compress", "--compression", "zstd", "--force",
+         "{disk}", "{packed}"]),
+    "qemu": ("qemu-system-riscv64", [
+        "-M", "virt", "-m", "1G", "-nographic", "-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "{append}",
+        "-device", "virtio-blk-device,drive=root", "-drive", "if=none,id=root,format=raw,cache=unsafe,file={disk}"],
+        ["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type=zstd", "{disk}",
+         "{packed}"])}
 
 
 def unpack(deb, root, info):
@@ -125,13 +100,44 @@ def first_stage(work, debs):
     (dpkg / "status").write_text("\n".join(entries))
     (dpkg / "info/format").write_text("1\n")
     for path, text in FILES.items():
-        (root / path).write_text(text)
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        if text.startswith("#!"):
+            file.chmod(0o755)
+    make_disk(work / "root.img", root)
+
+
+def quietly(*command):
+    """Runs what is of interest only when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def make_disk(image, root):
+    """A disk with what is in the folder `root` on it, and a GRUB that EFI firmware finds."""
     say("making the file system")
-    image = work / "root.img"
     with open(image, "wb") as f:
         f.truncate(SIZE)
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-m", "1", "-E", "root_owner=0:0", "-d", root,
-                    image], check=True)
+    end = SIZE - ALIGN
+    sectors = {"1": (ESP_AT, ROOT_AT, "ef00", "EFI"), "2": (ROOT_AT, end, "8300", LABEL)}
+    options = [word for number, (first, behind, kind, name) in sectors.items() for word in
+               (f"--new={number}:{first // SECTOR}:{behind // SECTOR - 1}", f"--typecode={number}:{kind}",
+                f"--change-name={number}:{name}")]
+    quietly("sgdisk", *options, image)
+    quietly("mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-m", "1", "-E", f"root_owner=0:0,offset={ROOT_AT}",
+            "-d", root, image, f"{(end - ROOT_AT) >> 10}k")
+    esp = f"{image}@@{ESP_AT}"
+    quietly("mkfs.vfat", "-F", "32", "-s", "1", "-n", ESP_LABEL, "-h", str(ESP_AT // SECTOR),
+            f"--offset={ESP_AT // SECTOR}", image, str((ROOT_AT - ESP_AT) >> 10))
+    grub = image.parent / "grub.cfg"
+    grub.write_text(GRUB_OF_ESP)
+    quietly("mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian")
+    for source, target in ((root / MONOLITHIC_GRUB, "BOOT/BOOTRISCV64.EFI"),    # what firmware starts without a variable
+                           (root / MONOLITHIC_GRUB, "debian/grubriscv64.efi"), (grub, "debian/grub.cfg")):
+        quietly("mcopy", "-i", esp, source, f"::/EFI/{target}")
 
 
 class SecondStage:
@@ -146,6 +152,8 @@ class SecondStage:
             self._done += 1
             if self._done % 25 == 0 or self._done == self._total:
                 say(f"configuring packages in the guest: {self._done}/{self._total}")
+        elif m := re.match(r"(?:update-initramfs: |second stage: making )(.*)", text):
+            say(f"in the guest: {m[0]}")
         elif m := re.search(r"second stage: (.*)", text):
             self.end = m[1]
 
@@ -169,29 +177,46 @@ class SecondStage:
 
 
 def emulator():
-    for name, command in EMULATORS.items():
-        if shutil.which(command[0]):
-            return name, command
-    raise Failure("no emulator to configure the packages in: build Hartline (tools/start) or install qemu-system-misc")
+    for name, (program, run, pack) in EMULATORS.items():
+        if shutil.which(program) and shutil.which(pack[0]):
+            return name, [program, *run], pack
+    raise Failure("no emulator to configure the packages in: build Hartline (tools/start), or install "
+                  "qemu-system-misc and qemu-utils")
+
+
+def filled(command, **values):
+    return [re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]), str(word)) for word in command]
 
 
 def second_stage(image, kernel, initrd, log, total):
-    name, command = emulator()
+    name, command, _ = emulator()
     say(f"configuring {total} packages in the guest, by {name}")
-    values = {"kernel": kernel, "initrd": initrd, "disk": image,
-              "append": f"root=LABEL={LABEL} rw init=/run/carry/configure"}
-    words = [re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]), str(word)) for word in command]
+    words = filled(command, kernel=kernel, initrd=initrd, disk=image,
+                   append=f"root=LABEL={LABEL} rw init=/run/carry/configure")
+    log.unlink(missing_ok=True)
     with open(log, "w") as f:
         stage = SecondStage(f, total)
         if not stage.run(words):
             raise Failure(f"packages were not configured ({stage.end or 'the guest ended early'}): {log} tells more")
-    if subprocess.run(["e2fsck", "-fp", image], stdout=subprocess.DEVNULL).returncode:
+    if subprocess.run(["e2fsck", "-fp", f"{image}?offset={ROOT_AT}"], stdout=subprocess.DEVNULL).returncode:
         raise Failure(f"the file system of {image} is damaged after its packages were configured by {name}")
 
 
+def copy_out(image, pattern, target):
+    """The one file of the disk's /boot whose name matches, for those that start a kernel by themselves."""
+    def debugfs(request):
+        return quietly("debugfs", "-R", request, f"{image}?offset={ROOT_AT}")
+    names = re.findall(rf"^/\d+/\d+/\d+/\d+/({pattern})/\d*/$", debugfs("ls -p /boot"), re.M)
+    if len(names) != 1:
+        raise Failure(f"the disk's /boot holds {len(names)} files like {pattern}, not one: the recipe must follow")
+    debugfs(f"dump /boot/{names[0]} {target}")
+
+
 def make(folder, debs, boot):
-    """root.img in the folder, from packages in the order to unpack them; `boot` holds a kernel and an initrd for it."""
-    need_tools("fakeroot", "mke2fs", "e2fsck", "dpkg-deb")
+    """The files of OUTPUTS in the folder, from packages in the order to unpack them; `boot` holds a kernel and an
+    initrd for the second stage."""
+    need_tools("fakeroot", "mke2fs", "e2fsck", "debugfs", "sgdisk", "mkfs.vfat", "mcopy",
+               "dpkg-deb")
     work = folder / ".work"
     work.mkdir()
     this = pathlib.Path(__file__).resolve()
@@ -202,8 +227,14 @@ def make(folder, debs, boot):
     script.write_text(CONFIGURE)
     subprocess.run([ROOT / "tools/overlay-initrd", initrd, boot / "initrd.cpio.gz", f"{script}:/carry/configure:755"],
                    check=True)
-    second_stage(work / "root.img", boot / "Image", initrd, folder / "configure.log", len(debs))
-    (work / "root.img").replace(folder / "root.img")
+    image, packed = work / "root.img", work / "debian.qcow2"
+    second_stage(image, boot / "Image", initrd, folder / "configure.log", len(debs))
+    copy_out(image, r"vmlinu[xz]-\S+", work / "Image")
+    copy_out(image, r"initrd\.img-\S+", work / "initrd.img")
+    say("packing the disk as debian.qcow2")
+    subprocess.run(filled(emulator()[2], disk=image, packed=packed), check=True)
+    for name in OUTPUTS:
+        (work / name).replace(folder / name)
     shutil.rmtree(work)
 
 

@@ -44,6 +44,7 @@ bool Emitter::system(u32 index) {
     const Operands& o = decoded.operands;
     // Stores to code are noticed as they happen, and end the unit, except between harts on threads.
     if (decoded.op == Op::FENCE_I && !parallel()) return true;
+    if (decoded.op == Op::PAUSE && c_.cpu.port.alone()) return true;
     if (decoded.op == Op::CBO_ZERO) return zero_block(index);
     if (accesses_fflags(plan_.items[index])) return exchange_fflags(index);
     const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;

@@ -21,8 +21,7 @@ enum Opcode : u8 {
     kEventRequest = 0x0c,
 };
 constexpr u32 kMostEventRequests = 4;
-constexpr u8 kWriteCache = 6, kNumberOfQueues = 7;
-constexpr u32 kVolatileCache = 1;
+constexpr u8 kNumberOfQueues = 7;
 
 void put(std::span<u8> to, std::size_t at, u64 value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; ++i) to[at + i] = static_cast<u8>(value >> (8 * i));
@@ -102,10 +101,12 @@ Outcome Controller::delete_submission_queue(const Command& command) {
     const auto of_it = [number](const InFlight& one) { return one.queue == number; };
     std::erase_if(s_.in_flight, of_it);
     std::erase_if(s_.held, of_it);
+    count_held();
     return {};
 }
 
 Outcome Controller::identify(const Command& command) {
+    const std::string& serial = options_.serial;
     enum : u32 { kNamespace = 0, kController = 1, kNamespaceList = 2, kDescriptors = 3 };
     std::array<u8, 4096> data{};
     switch (command.dword10 & 0xff) {
@@ -123,7 +124,7 @@ Outcome Controller::identify(const Command& command) {
             if (command.namespace_id != 1) return {.status = Status::InvalidNamespace};
             data[0] = 1;
             data[1] = 8;
-            put_text(data, 4, 8, serial_.size() > 8 ? serial_.substr(serial_.size() - 8) : serial_);
+            put_text(data, 4, 8, serial.size() > 8 ? serial.substr(serial.size() - 8) : serial);
             break;
         default: return {.status = Status::InvalidField};
     }
@@ -135,7 +136,7 @@ std::array<u8, 4096> Controller::identify_controller() const {
     std::array<u8, 4096> data{};
     put(data, 0, 0x1b36, 2);
     put(data, 2, 0x1af4, 2);
-    put_text(data, 4, 20, serial_);
+    put_text(data, 4, 20, options_.serial);
     put_text(data, 24, 40, "Hartline NVMe");
     put_text(data, 64, 8, "1.0");
     data[72] = 6;                   // arbitration burst
@@ -150,10 +151,10 @@ std::array<u8, 4096> Controller::identify_controller() const {
     put(data, 268, 373, 2);
     data[512] = 0x66;  // entry sizes, least and most
     data[513] = 0x44;
-    put(data, 516, 1, 4);     // namespaces
-    put(data, 520, 0x0c, 2);  // dataset management, write zeroes
-    data[525] = 1;            // a volatile write cache
-    std::string subsystem = "nqn.2026-01.org.hartline:" + serial_;
+    put(data, 516, 1, 4);                               // namespaces
+    put(data, 520, options_.discard ? 0x0c : 0x08, 2);  // write zeroes, and dataset management
+    data[525] = 1;                                      // a volatile write cache
+    std::string subsystem = "nqn.2026-01.org.hartline:" + options_.serial;
     std::copy_n(subsystem.begin(), std::min<std::size_t>(subsystem.size(), 223), data.begin() + 768);
     return data;
 }
@@ -163,7 +164,7 @@ std::array<u8, 4096> Controller::identify_namespace() const {
     std::array<u8, 4096> data{};
     const u64 blocks = backend_->bytes() / kBlock;
     for (std::size_t at : {0, 8, 16}) put(data, at, blocks, 8);
-    data[33] = 9;  // deallocated blocks read as zeroes, by write zeroes too
+    data[33] = options_.discard ? 9 : 1;  // deallocated blocks read as zeroes, by write zeroes too
     data[99] = backend_->read_only() ? 1 : 0;
     data[130] = 9;  // 2^9
     return data;
@@ -220,10 +221,11 @@ Outcome Controller::set_feature(const Command& command) {
             return {.status = Status::InvalidField};
         return {.result = (kQueues - 2) | (kQueues - 2) << 16};
     }
-    const bool was_cached = (s_.features[kWriteCache] & kVolatileCache) != 0;
+    const bool was_cached = cached();
     s_.features[feature] = command.dword11;
-    const bool uncached = (s_.features[kWriteCache] & kVolatileCache) == 0;
-    if (was_cached && uncached && !backend_->flush()) return {.status = Status::InternalError};
-    return {};
+    Outcome outcome;
+    if (was_cached && !cached())
+        outcome.io = {std::make_shared<DiskRequest>(DiskRequest{.kind = DiskRequest::Kind::Flush})};
+    return outcome;
 }
 }  // namespace hartline::nvme

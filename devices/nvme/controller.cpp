@@ -12,7 +12,7 @@ namespace {
 constexpr u64 kCapLow = 0x00, kCapHigh = 0x04, kVersion = 0x08, kMaskSet = 0x0c, kMaskClear = 0x10,
               kConfig = 0x14, kStatus = 0x1c, kAdminSizes = 0x24, kAdminSubmission = 0x28,
               kAdminCompletion = 0x30, kDoorbells = 0x1000, kMsixAt = 0x2000, kBarBytes = 0x4000;
-constexpr u32 kEnable = 1, kReady = 1, kFatal = 2, kShutdownDone = 8;
+constexpr u32 kEnable = 1;
 constexpr u32 kConfigBits = 0x00ff'fff1;
 // "Controller Capabilities": contiguous queues of 1024 entries, 7.5 s to start, the NVM command set, 4 KiB
 // pages.
@@ -21,14 +21,13 @@ constexpr u32 kCapabilities = (Controller::kMostEntries - 1) | 1u << 16 | 15u <<
 constexpr u32 kVersion14 = 0x0001'0400;
 constexpr u64 kPage = 4096, kCompletionBytes = 16;
 
-constexpr unsigned kCommandsAKick = 128, kMostInFlight = 1024;
+constexpr unsigned kCommandsAKick = 128;
 constexpr u64 kBytesAKick = 4 << 20;
-constexpr u64 kLatencyNs = 20'000, kNsAByte = 1, kLaterNs = 1000;
-enum Event : u32 { kDue = 1, kWork = 2 };
+constexpr u64 kLaterNs = 1000;
 }  // namespace
 
 Controller::Controller(DevicePort& port, const pci::PciSlot& slot, std::shared_ptr<BlockBackend> backend,
-                       std::string serial)
+                       BlockOptions options)
     : Endpoint(port, slot,
                {.vendor = 0x1b36,
                 .device = 0x0010,
@@ -36,11 +35,17 @@ Controller::Controller(DevicePort& port, const pci::PciSlot& slot, std::shared_p
                 .subsystem = 0x1100,
                 .class_code = 0x01'0802,
                 .revision = 2}),
-      backend_(std::move(backend)),
-      serial_(std::move(serial)) {
+      options_(std::move(options)),
+      backend_(backend),
+      disk_(std::move(backend), options_.pool) {
     config().set_bar(0, {.bytes = kBarBytes, .wide = true});
     add_msix(kQueues, 0, kMsixAt);
     config().add_express_capability();
+}
+
+void Controller::reset_own() {
+    s_ = State{};
+    held_bytes_ = 0;
 }
 
 u64 Controller::read_bar(unsigned, u64 offset, unsigned bytes) {
@@ -99,7 +104,10 @@ void Controller::configure(u32 value) {
     if ((value & kEnable) != 0 && (before & kEnable) == 0) s_.status = start() ? kReady : kFatal;
     if ((value & kEnable) == 0 && (before & kEnable) != 0) stop();
     const bool shut = (value >> 14 & 3) != 0, was_shut = (before >> 14 & 3) != 0;
-    if (shut && !was_shut) (void)backend_->flush();
+    if (shut && !was_shut) {
+        disk_.drain();
+        (void)backend_->flush();
+    }
     s_.status = shut ? s_.status | kShutdownDone : s_.status & ~kShutdownDone;
 }
 
@@ -133,6 +141,7 @@ void Controller::stop() {
     next.writes = s_.writes;
     next.link_free = s_.link_free;
     s_ = std::move(next);
+    held_bytes_ = 0;
     port().cancel(kDue);
     port().cancel(kWork);
 }
@@ -172,7 +181,7 @@ void Controller::pump() {
         more = false;
         for (unsigned number = 0; number < kQueues && enabled(); ++number) {
             if (s_.submissions[number].head == s_.submissions[number].tail) continue;
-            if (s_.in_flight.size() + s_.held.size() >= kMostInFlight) return;  // on_event() comes back
+            if (full()) return;  // on_event() comes back
             const u64 link = std::max(link_before, port().now());
             if (commands++ == kCommandsAKick || (s_.link_free > link && s_.link_free - link >= kBytesAKick))
                 return port().schedule(port().now() + kLaterNs, kWork);
@@ -190,8 +199,8 @@ bool Controller::fetch(unsigned number) {
         return false;
     }
     queue.head = (queue.head + 1) % queue.entries;
-    const Outcome outcome = perform(number, command);
-    if (!outcome.stays) complete_later(number, command.id, outcome);
+    Outcome outcome = perform(number, command);
+    if (!outcome.stays) complete_later(number, command.id, std::move(outcome));
     return true;
 }
 
@@ -199,43 +208,6 @@ bool Controller::fetch(unsigned number) {
 Outcome Controller::perform(unsigned queue, const Command& command) {
     if (command.flags != 0) return {.status = Status::InvalidField};
     return queue == 0 ? perform_admin(command) : perform_io(command);
-}
-
-void Controller::complete_later(unsigned queue, u16 id, const Outcome& outcome) {
-    s_.link_free = std::max(s_.link_free, port().now()) + outcome.moved * kNsAByte;
-    s_.in_flight.push_back({s_.link_free + kLatencyNs, outcome.result, static_cast<u16>(queue), id,
-                            static_cast<u16>(outcome.status)});
-    if (s_.in_flight.size() == 1) port().schedule(s_.in_flight.front().due, kDue);
-}
-
-// A completion for which its queue has no room is held until the driver makes some; others pass it.
-void Controller::post_due() {
-    std::erase_if(s_.held, [this](const InFlight& done) { return post(done); });
-    while (!s_.in_flight.empty() && s_.in_flight.front().due <= port().now()) {
-        const InFlight done = s_.in_flight.front();
-        s_.in_flight.pop_front();
-        if (!post(done)) s_.held.push_back(done);
-    }
-    if (!s_.in_flight.empty()) port().schedule(s_.in_flight.front().due, kDue);
-}
-
-// false: there is no room.
-bool Controller::post(const InFlight& done) {
-    const SubmissionQueue& from = s_.submissions[done.queue];
-    CompletionQueue& to = s_.completions[from.completions];
-    if (from.entries == 0 || to.entries == 0) return true;
-    if ((to.tail + 1) % to.entries == to.head) return false;
-    const u64 at = to.base + u64{to.tail} * kCompletionBytes;
-    const std::array<u32, 3> words{done.result, 0, from.head | u32{done.queue} << 16};
-    const u32 last = done.id | (to.phase ? 1u << 16 : 0) | u32{done.status} << 17;
-    // The phase bit tells the driver that the entry is there, so it comes last.
-    const bool written = port().memory().write(at, words);
-    std::atomic_thread_fence(std::memory_order_release);
-    if (!written || !port().memory().write(at + sizeof words, last)) s_.status |= kFatal;
-    to.tail = (to.tail + 1) % to.entries;
-    if (to.tail == 0) to.phase = !to.phase;
-    if (to.interrupts && msix_enabled()) raise(to.vector);
-    return true;
 }
 
 // "Pin Based Interrupts": high while a completion waits, by queues that ask for it and are not masked.
@@ -266,24 +238,10 @@ void Controller::describe_own(Archive& archive) {
     archive.field("link_free", s_.link_free);
     archive.require((s_.status & ~(kReady | kFatal | kShutdownDone)) == 0, "nvme.status");
     describe_queues(archive);
+    disk_.drain();
     describe_commands(archive, "in_flight", s_.in_flight);
     describe_commands(archive, "held", s_.held);
-}
-
-void Controller::describe_commands(Archive& archive, std::string_view name, std::deque<InFlight>& commands) {
-    u64 count = commands.size(), least = 0;
-    archive.field(name, count);
-    archive.require(count <= kMostInFlight, "nvme.in_flight");
-    if (archive.loading()) commands.resize(count);
-    for (InFlight& command : commands) {
-        archive.field("due", command.due);
-        archive.field("result", command.result);
-        archive.field("queue", command.queue);
-        archive.field("id", command.id);
-        archive.field("status", command.status);
-        archive.require(command.queue < kQueues && command.due >= least, "nvme.in_flight");
-        least = command.due;
-    }
+    count_held();
 }
 
 void Controller::describe_queues(Archive& archive) {
@@ -314,8 +272,9 @@ void Controller::describe_queues(Archive& archive) {
 }
 }  // namespace nvme
 
-DeviceFactory nvme_controller(pci::PciSlot slot, std::shared_ptr<BlockBackend> backend, std::string serial) {
-    return [slot = std::move(slot), backend = std::move(backend), serial = std::move(serial)](
-               DevicePort& port) { return std::make_unique<nvme::Controller>(port, slot, backend, serial); };
+DeviceFactory nvme_controller(pci::PciSlot slot, std::shared_ptr<BlockBackend> backend,
+                              BlockOptions options) {
+    return [slot = std::move(slot), backend = std::move(backend), options = std::move(options)](
+               DevicePort& port) { return std::make_unique<nvme::Controller>(port, slot, backend, options); };
 }
 }  // namespace hartline

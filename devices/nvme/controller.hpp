@@ -1,18 +1,20 @@
-// An NVMe controller: registers and queues (controller.cpp), administration (admin.cpp), disk (io.cpp).
+// An NVMe controller: registers and queues (controller.cpp), administration (admin.cpp), disk (io.cpp),
+// completion (completion.cpp).
 //
 // References are to the NVM Express Base specification, revision 1.4. Queues are guest memory and hostile:
 // each entry is read once, what is in flight is bounded, and every address is checked against RAM. As with
-// virtio-blk the host's I/O is done when a command is taken, and shown at a virtual time that depends on
+// virtio-blk the host's I/O is done by the threads of a pool, and shown at a virtual time that depends on
 // nothing but the commands.
 #pragma once
 #include <array>
 #include <deque>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "devices/pci/endpoint.hpp"
 #include "devices/storage/backend.hpp"
+#include "devices/storage/block_options.hpp"
+#include "devices/storage/disk_queue.hpp"
 #include "devices/virtio/queue.hpp"
 
 namespace hartline::nvme {
@@ -51,11 +53,16 @@ enum class Status : u16 {
     ReadOnlyRange = 0x4182,
 };
 
+using Segments = std::vector<virtio::Segment>;
+using DiskRequests = std::vector<std::shared_ptr<DiskRequest>>;
+
 struct Outcome {
     Status status = Status::Ok;
     u32 result = 0;      // dword 0 of the completion
     u64 moved = 0;       // bytes, for the time that it takes
     bool stays = false;  // no completion: an asynchronous event request
+    DiskRequests io{};   // what the host is to do; the status is Ok if all of it succeeds
+    Segments to{};       // where the bytes go that are read
 };
 
 class Controller final : public pci::Endpoint {
@@ -64,26 +71,26 @@ public:
     static constexpr u32 kMostEntries = 1024;
 
     Controller(DevicePort& port, const pci::PciSlot& slot, std::shared_ptr<BlockBackend> backend,
-               std::string serial);
+               BlockOptions options);
     std::string_view name() const override { return "nvme"; }
     void on_event(u32 tag) override;
 
 private:
-    using Segments = std::vector<virtio::Segment>;
     struct InFlight {
         u64 due = 0;
         u32 result = 0;
         u16 queue = 0, id = 0;
         u16 status = 0;
+        DiskRequests io{};
+        Segments to{};
     };
 
     // --- registers and queues (controller.cpp)
     u64 read_bar(unsigned bar, u64 offset, unsigned bytes) override;
     void write_bar(unsigned bar, u64 offset, unsigned bytes, u64 value) override;
-    void reset_own() override { s_ = State{}; }
+    void reset_own() override;
     void describe_own(Archive& archive) override;
     void describe_queues(Archive& archive);
-    void describe_commands(Archive& archive, std::string_view name, std::deque<InFlight>& commands);
     void config_written(u32, unsigned) override { update_interrupt(); }
     u32 read_register(u64 offset) const;
     void write_register(u64 offset, u32 value);
@@ -94,12 +101,21 @@ private:
     bool enabled() const { return (s_.status & 3) == 1; }  // ready, and not failed
     void pump();
     bool fetch(unsigned number);
-    void complete_later(unsigned queue, u16 id, const Outcome& outcome);
-    void post_due();
-    bool post(const InFlight& done);
     void update_interrupt();
     bool queue_fits(u64 base, u64 entries, u64 entry_bytes);
     Outcome perform(unsigned queue, const Command& command);
+
+    // --- completion (completion.cpp)
+    void complete_later(unsigned queue, u16 id, Outcome&& outcome);
+    void post_due();
+    bool post(const InFlight& done);
+    bool late(const InFlight& command);
+    void settle(InFlight& command);
+    void complain(const DiskRequest& io);
+    bool full() const;  // so that no other command is taken
+    void count_held();
+    void describe_commands(Archive& archive, std::string_view name, std::deque<InFlight>& commands);
+    void describe_command(Archive& archive, InFlight& command);
 
     // --- data (io.cpp)
     Status map(const Command& command, u64 bytes, Segments& segments);
@@ -110,6 +126,7 @@ private:
     Outcome write_zeroes(const Command& command);
     Outcome manage_dataset(const Command& command);
     bool in_range(u64 block, u64 count) const;
+    bool cached() const { return (s_.features[6] & 1) != 0; }  // "Volatile Write Cache"
 
     // --- administration (admin.cpp)
     Outcome perform_admin(const Command& command);
@@ -137,6 +154,8 @@ private:
         u32 vector = 0;
         bool phase = true, interrupts = false;
     };
+    static constexpr u32 kReady = 1, kFatal = 2, kShutdownDone = 8;  // "Controller Status"
+    enum Event : u32 { kDue = 1, kWork = 2 };
     static constexpr unsigned kFeatures = 12;
     struct State {
         u32 config = 0, status = 0;  // CC, CSTS
@@ -152,9 +171,12 @@ private:
         std::deque<InFlight> in_flight;  // by due
         std::deque<InFlight> held;       // due, but without room in their queues
     } s_;
-    static_assert(sizeof(SubmissionQueue) == 24 && sizeof(CompletionQueue) == 32 && sizeof(InFlight) == 24,
+    static_assert(sizeof(SubmissionQueue) == 24 && sizeof(CompletionQueue) == 32 && sizeof(InFlight) == 72,
                   "Controller::State changed: extend describe_own()");
+    u64 held_bytes_ = 0;  // of all in flight
+    u32 told_ = 0;        // a bit for each kind of request that the host failed at
+    BlockOptions options_;
     std::shared_ptr<BlockBackend> backend_;
-    std::string serial_;
+    DiskQueue disk_;
 };
 }  // namespace hartline::nvme

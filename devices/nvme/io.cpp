@@ -5,7 +5,7 @@
 
 namespace hartline::nvme {
 namespace {
-constexpr u64 kPage = 4096, kBlock = 512, kPieceBytes = 64 * 1024;
+constexpr u64 kPage = 4096, kBlock = 512;
 constexpr u64 kMostTransfer = 1 << 20;  // told as MDTS
 constexpr u64 kZeroedAByte = 8;         // zeroing counts as moving an eighth of the bytes
 constexpr u64 kDiscardedAByte = 4096;
@@ -75,16 +75,18 @@ Outcome Controller::perform_io(const Command& command) {
     const bool all = command.namespace_id == ~u32{0} && command.opcode == kFlush;
     if (command.namespace_id != 1 && !all) return {.status = Status::InvalidNamespace};
     switch (command.opcode) {
-        case kFlush: return {.status = backend_->flush() ? Status::Ok : Status::InternalError};
+        case kFlush:
+            return {.io = {std::make_shared<DiskRequest>(DiskRequest{.kind = DiskRequest::Kind::Flush})}};
         case kWrite: return transfer(command, true);
         case kRead: return transfer(command, false);
         case kWriteZeroes: return write_zeroes(command);
-        case kDatasetManagement: return manage_dataset(command);
+        case kDatasetManagement:
+            return options_.discard ? manage_dataset(command) : Outcome{.status = Status::InvalidOpcode};
         default: return {.status = Status::InvalidOpcode};
     }
 }
 
-// Forced unit access is a flush after a write. Without the volatile write cache every write is one.
+// With forced unit access, and without the volatile write cache, a write is complete when it is durable.
 Outcome Controller::transfer(const Command& command, bool writing) {
     const u64 block = u64{command.dword11} << 32 | command.dword10,
               count = (command.dword12 & 0xffff) + u64{1};
@@ -92,22 +94,20 @@ Outcome Controller::transfer(const Command& command, bool writing) {
     if (bytes > kMostTransfer) return {.status = Status::InvalidField};
     if (!in_range(block, count)) return {.status = Status::LbaOutOfRange};
     if (writing && backend_->read_only()) return {.status = Status::ReadOnlyRange};
-    Segments segments;
-    if (const Status status = map(command, bytes, segments); status != Status::Ok) return {.status = status};
-    std::vector<u8> piece(std::min(bytes, kPieceBytes));
-    bool done = true;
-    for (u64 at = 0; at < bytes && done; at += piece.size()) {
-        piece.resize(std::min(bytes - at, kPieceBytes));
-        if (writing) virtio::copy_in(port().memory(), segments, at, piece);
-        done = writing ? backend_->write(block * kBlock + at, piece)
-                       : backend_->read(block * kBlock + at, piece);
-        if (!writing && done) virtio::copy_out(port().memory(), segments, at, piece);
-    }
-    const bool forced = bit(command.dword12, 30) != 0 || (s_.features[6] & 1) == 0;
-    if (writing && done && forced) done = backend_->flush();
+    Outcome outcome{.moved = bytes};
+    outcome.status = map(command, bytes, outcome.to);
+    if (outcome.status != Status::Ok) return {.status = outcome.status};
+    auto io = std::make_shared<DiskRequest>(
+        DiskRequest{.kind = writing ? DiskRequest::Kind::Write : DiskRequest::Kind::Read,
+                    .durable = writing && (bit(command.dword12, 30) != 0 || !cached()),
+                    .offset = block * kBlock,
+                    .bytes = bytes});
+    io->make_room();
+    if (writing) virtio::copy_in(port().memory(), outcome.to, 0, io->span());
+    outcome.io.push_back(std::move(io));
     (writing ? s_.writes : s_.reads) += 1;
     (writing ? s_.bytes_written : s_.bytes_read) += bytes;
-    return {.status = done ? Status::Ok : Status::InternalError, .moved = bytes};
+    return outcome;
 }
 
 Outcome Controller::write_zeroes(const Command& command) {
@@ -115,12 +115,13 @@ Outcome Controller::write_zeroes(const Command& command) {
               count = (command.dword12 & 0xffff) + u64{1};
     if (!in_range(block, count)) return {.status = Status::LbaOutOfRange};
     if (backend_->read_only()) return {.status = Status::ReadOnlyRange};
-    const bool deallocate = bit(command.dword12, 25) != 0;
-    const bool forced = bit(command.dword12, 30) != 0 || (s_.features[6] & 1) == 0;
-    bool done = deallocate ? backend_->discard(block * kBlock, count * kBlock)
-                           : backend_->zero(block * kBlock, count * kBlock);
-    if (done && forced) done = backend_->flush();
-    return {.status = done ? Status::Ok : Status::InternalError, .moved = count * kBlock / kZeroedAByte};
+    const bool deallocate = options_.discard && bit(command.dword12, 25) != 0;
+    DiskRequest io{.kind = deallocate ? DiskRequest::Kind::Discard : DiskRequest::Kind::Zero,
+                   .durable = bit(command.dword12, 30) != 0 || !cached(),
+                   .offset = block * kBlock,
+                   .bytes = count * kBlock};
+    const u64 moved = io.bytes / kZeroedAByte;
+    return {.moved = moved, .io = {std::make_shared<DiskRequest>(std::move(io))}};
 }
 
 // "Dataset Management command": of its hints only Deallocate does anything. All ranges are checked before the
@@ -137,14 +138,16 @@ Outcome Controller::manage_dataset(const Command& command) {
         if (!in_range(range.start, range.blocks)) return {.status = Status::LbaOutOfRange};
     if (bit(command.dword11, 2) == 0) return {};
     if (backend_->read_only()) return {.status = Status::ReadOnlyRange};
-    bool done = true;
-    u64 bytes = 0;
+    Outcome outcome;
     for (const DatasetRange& range : ranges) {
         if (range.blocks == 0) continue;
-        bytes += u64{range.blocks} * kBlock;
-        done &= backend_->discard(range.start * kBlock, u64{range.blocks} * kBlock);
+        const u64 bytes = u64{range.blocks} * kBlock;
+        outcome.moved += bytes / kDiscardedAByte;
+        outcome.io.push_back(std::make_shared<DiskRequest>(DiskRequest{.kind = DiskRequest::Kind::Discard,
+                                                                       .durable = !cached(),
+                                                                       .offset = range.start * kBlock,
+                                                                       .bytes = bytes}));
     }
-    if ((s_.features[6] & 1) == 0) done &= backend_->flush();
-    return {.status = done ? Status::Ok : Status::InternalError, .moved = bytes / kDiscardedAByte};
+    return outcome;
 }
 }  // namespace hartline::nvme

@@ -2,8 +2,10 @@
 #include "devices/storage/disk_queue.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <exception>
 #include <list>
 #include <mutex>
@@ -48,6 +50,16 @@ void perform(BlockBackend& backend, DiskRequest& request) {
     }
 }
 }  // namespace
+
+std::string failure_text(const DiskRequest& request) {
+    static constexpr std::array kNames{"read", "write", "flush", "discard", "zeroing"};
+    std::string text = std::string("a ") + kNames[static_cast<std::size_t>(request.kind)];
+    if (request.kind != Kind::Flush)
+        text += " of " + std::to_string(request.bytes) + " bytes at " + std::to_string(request.offset);
+    return text + " failed: " +
+           (request.error != 0 ? std::strerror(request.error) : "the file was cut short, or is damaged") +
+           "; the guest gets an I/O error";
+}
 
 // `blocked`: an earlier one is in its way, so no work for it was given to the pool yet.
 struct DiskQueue::Core : std::enable_shared_from_this<DiskQueue::Core> {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "core/types.hpp"
 #include "devices/storage/backend.hpp"
@@ -25,6 +26,9 @@ struct DiskRequest {
     std::span<u8> span() const { return {data.get(), bytes}; }
     void make_room() { data = std::make_unique_for_overwrite<u8[]>(bytes); }
 };
+
+// What a person is told of a request that failed.
+std::string failure_text(const DiskRequest& request);
 
 // Requests that overlap, and are not both reads, are done in the order in which they were put; a flush is
 // done after all changes that were put before it. Others are done in any order, several at a time.

@@ -25,7 +25,7 @@ using virtio::Segment;
 constexpr u32 kDeviceType = 2;
 constexpr u32 kQueueSize = 256;
 constexpr u64 kSector = 512;
-constexpr u64 kLatencyNs = 20'000, kNsAByte = 1;
+constexpr u64 kLatencyNs = 20'000, kBytesANs = 4;
 constexpr u64 kZeroedAByte = 8;  // zeroing counts as moving an eighth of the bytes
 
 // "Block Device", "Feature bits"
@@ -205,7 +205,7 @@ u64 VirtioBlock::submit(const Chain& chain) {
                      .writable = chain.writable,
                      .io = nullptr};
     prepare(chain, header, request);
-    s_.link_free = std::max(s_.link_free, port().now()) + request.moved * kNsAByte;
+    s_.link_free = std::max(s_.link_free, port().now()) + request.moved / kBytesANs;
     request.due = s_.link_free + kLatencyNs;
     held_bytes_ += held(request);
     const u64 moved = request.moved;
@@ -334,16 +334,10 @@ void VirtioBlock::complete(InFlight& request) {
 
 // Once for each kind: a guest that goes on trying would fill the console.
 void VirtioBlock::complain(const DiskRequest& io) {
-    static constexpr std::array kNames{"read", "write", "flush", "discard", "zeroing"};
     const auto kind = static_cast<std::size_t>(io.kind);
     if (!options_.failed || bit(told_, static_cast<unsigned>(kind)) != 0) return;
     told_ |= 1u << kind;
-    std::string text = std::string("a ") + kNames[kind];
-    if (io.kind != DiskRequest::Kind::Flush)
-        text += " of " + std::to_string(io.bytes) + " bytes at " + std::to_string(io.offset);
-    options_.failed(text + " failed: " +
-                    (io.error != 0 ? std::strerror(io.error) : "the file was cut short, or is damaged") +
-                    "; the guest gets an I/O error");
+    options_.failed(failure_text(io));
 }
 
 // The host does what it was asked for all the same, and in its order; nobody waits for it.

@@ -1,25 +1,14 @@
 // virtio-blk: a disk.
 #pragma once
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "devices/storage/backend.hpp"
-#include "devices/storage/io_pool.hpp"
+#include "devices/storage/block_options.hpp"
 #include "devices/virtio/device.hpp"
 
 namespace hartline {
 
-struct BlockOptions {
-    std::string serial = "hartline";         // what GET_ID and /dev/disk/by-id show, at most 20 bytes
-    std::shared_ptr<IoPool> pool = nullptr;  // who does the host's I/O; null: the machine, as it completes
-    bool discard = true;                     // may the guest give storage back?
-    // Requests complete at their time exactly, for which the machine waits for the host. Else (in machines
-    // that cannot be replayed) when both have come, in any order.
-    bool exact = true;
-    // Told on the machine's thread, once for each kind of request, what of the host's has failed.
-    std::function<void(const std::string&)> failed = nullptr;
-};
 VirtioFactory virtio_block(std::shared_ptr<BlockBackend> backend, BlockOptions options);
 VirtioFactory virtio_block(std::shared_ptr<BlockBackend> backend, std::string serial = "hartline");
 }  // namespace hartline

@@ -3,6 +3,7 @@
 
 #include <boost/program_options.hpp>
 
+#include <algorithm>
 #include <sstream>
 #include <vector>
 
@@ -22,8 +23,10 @@ po::options_description machine_options() {
     add("initrd", po::value<std::string>()->value_name("FILE"), "initial RAM file system");
     add("append", po::value<std::string>()->value_name("TEXT"), "the kernel's command line");
     add("firmware", po::value<std::string>()->value_name("FILE"),
-        "M-mode firmware: a file, 'default' (built-in OpenSBI) or 'none'. Not given: OpenSBI for kernels, none for "
-        "other programs");
+        "what starts: 'default' (built-in OpenSBI, for kernels), 'none', or a file for M-mode; 'uboot' or 'edk2' (UEFI) "
+        "start what is on the disks. Not given: OpenSBI for kernels, none for other programs, as it needs for a disk");
+    add("efi-vars", po::value<std::string>()->value_name("FILE"),
+        "where EDK2 keeps its variables (boot entries); made when it is not there. Not given: gone at the end");
     add("memory", po::value<std::string>()->value_name("SIZE"),
         "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
@@ -51,6 +54,8 @@ po::options_description machine_options() {
         "time to connect to, or 'stdio', to which this terminal's input goes then");
     add("bus", po::value<std::string>()->value_name("WHICH"),
         "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
+    add("watchdog", po::value<std::string>()->value_name("[ACTION]"),
+        "a watchdog (Linux: sunxi_wdt); ACTION when it expires: 'reset', 'poweroff', 'pause' or 'none' (reset)");
     add("pmp-entries", po::value<std::string>()->value_name("N"), "0, 16 or 64 (16)");
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
@@ -149,13 +154,26 @@ std::vector<std::string> names(const po::options_description& options) {
                      close.empty() ? "hartline help run lists all" : "did you mean --" + close + "?");
 }
 
+// Boost takes the word behind an option for its value, and so an image behind an action that was left out.
+std::vector<std::string> with_actions(std::span<const std::string> arguments) {
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        words.push_back(arguments[i]);
+        if (arguments[i] != "--watchdog") continue;
+        const bool given = i + 1 < arguments.size() &&
+                           std::ranges::find(kWatchdogActions, arguments[i + 1]) != kWatchdogActions.end();
+        words.back() += "=" + (given ? arguments[++i] : std::string(name(WatchdogAction::Reset)));
+    }
+    return words;
+}
+
 po::parsed_options parse_command_line(std::span<const std::string> arguments,
                                       const po::options_description& known) {
     namespace style = po::command_line_style;
     po::positional_options_description positional;
     positional.add("image", 1);
     try {
-        return po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
+        return po::command_line_parser(with_actions(arguments))
             .options(known)
             .positional(positional)
             .style(style::unix_style & ~style::allow_guessing)
@@ -229,6 +247,7 @@ RunConfig to_config(const po::variables_map& values) {
     set_text(values, "initrd", config.initrd);
     set_text(values, "append", config.append);
     set_text(values, "firmware", config.firmware);
+    set_text(values, "efi-vars", config.efi_vars);
     set_text(values, "input-after", config.input_after);
     set_text(values, "load", config.load);
     set_text(values, "boot-marker", config.boot_marker);
@@ -250,6 +269,7 @@ RunConfig to_config(const po::variables_map& values) {
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
     config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
     config.bus = choice(values, "bus", "pci", "mmio", false) ? DeviceBus::Pci : DeviceBus::Mmio;
+    if (const auto* action = text(values, "watchdog")) config.watchdog = parse_watchdog(*action);
     config.parallel = on(values, "parallel");
     config.deterministic = on(values, "deterministic");
     config.stats = on(values, "stats");
@@ -305,11 +325,13 @@ std::string config_text(const RunConfig& config) {
     line("initrd", config.initrd);
     line("append", config.append);
     line("firmware", config.firmware);
+    line("efi-vars", config.efi_vars);
     line("memory", size_text(config.memory));
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);
     for (const DiskConfig& disk : config.disks) line("disk", disk_text(disk));
     line("bus", std::string(name(config.bus)));
+    line("watchdog", config.watchdog ? std::string(name(*config.watchdog)) : "");
     line("net", config.net ? net_text(*config.net) : "");
     for (const net::PublishedPort& port : config.publish) line("publish", publish_text(port));
     for (const ShareConfig& share : config.shares)

@@ -19,6 +19,7 @@ EscapeParser::Result EscapeParser::parse(std::span<const u8> typed) {
             case 'h':
             case '?': result.commands.push_back(ConsoleCommand::Help); break;
             case 'r': result.commands.push_back(ConsoleCommand::Reset); break;
+            case 'c': result.commands.push_back(ConsoleCommand::Continue); break;
             case 'i': result.commands.push_back(ConsoleCommand::Status); break;
             case 'b': result.commands.push_back(ConsoleCommand::Balloon); break;
             case '-': result.commands.push_back(ConsoleCommand::LessMemory); break;
@@ -33,6 +34,7 @@ const char* escape_help() {
     return "\n"
            "Ctrl-A x  leave Hartline (the guest is switched off at once)\n"
            "Ctrl-A r  reset the guest\n"
+           "Ctrl-A c  go on, where the guest's watchdog paused it\n"
            "Ctrl-A i  instructions so far, and how fast\n"
            "Ctrl-A b  memory: what the balloon holds, what the guest has, what the host gives\n"
            "Ctrl-A -  ask the guest for an eighth of its memory\n"

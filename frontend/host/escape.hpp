@@ -7,7 +7,17 @@
 
 namespace hartline {
 
-enum class ConsoleCommand : u8 { Leave, Help, Reset, Status, Balloon, LessMemory, MoreMemory, Unknown };
+enum class ConsoleCommand : u8 {
+    Leave,
+    Help,
+    Reset,
+    Continue,
+    Status,
+    Balloon,
+    LessMemory,
+    MoreMemory,
+    Unknown
+};
 
 class EscapeParser {
 public:

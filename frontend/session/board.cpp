@@ -28,6 +28,7 @@
 #include "devices/virtio/pci.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
+#include "frontend/session/flash.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
 
@@ -122,10 +123,21 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers&
     attach(machine, place_of("aclint_sswi"), aclint_sswi());
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
+    if (config.watchdog) add_watchdog(*config.watchdog, watchers);
+    if (boot_.flash()) attach(machine, place_of("flash"), firmware_flash(*boot_.flash(), config.efi_vars));
     add_pci(config);
     add_disks(config, watchers);
     add_virtio_devices(config, sink, watchers);
     add_htif(sink);
+}
+
+void Board::add_watchdog(WatchdogAction action, const Watchers& watchers) {
+    std::function<void()> expired;
+    if (watchers.tell)
+        expired = [tell = watchers.tell, action] {
+            tell("hartline: the guest's watchdog expired: " + std::string(name(action)));
+        };
+    attach(*machine_, place_of("watchdog"), watchdog(action, std::move(expired)));
 }
 
 // The bridge is there where something is behind it: Linux takes its time to look for that.
@@ -165,7 +177,7 @@ void Board::add_disks(const RunConfig& config, const Watchers& watchers) {
             };
         const DeviceBus bus = bus_of(config, disk);
         if (bus == DeviceBus::Nvme)
-            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options.serial));
+            machine_->attach(0, 0, nvme_controller(next_function(), open_disk(disk), options));
         else
             add_virtio(bus, virtio_block(open_disk(disk), options));
     }
@@ -264,7 +276,7 @@ void Board::add_htif(ByteSink& sink) {
 
 void Board::write_tree(const RunConfig& config) {
     TreeFacts facts;
-    facts.bootargs = config.append;
+    facts.bootargs = boot_.command_line();
     facts.initrd_start = boot_.initrd_start();
     facts.initrd_end = boot_.initrd_end();
     facts.seed = *config.seed;

@@ -68,6 +68,7 @@ public:
 private:
     void add_harts(const RunConfig& config, const Watchers& watchers);
     void add_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
+    void add_watchdog(WatchdogAction action, const Watchers& watchers);
     void add_pci(const RunConfig& config);
     pci::PciSlot next_function();
     // Where `bus` is MMIO: in its virtio slot of that number, or in the next of those from the first.

@@ -9,6 +9,7 @@
 #include "core/types.hpp"
 #include "cpu/engine_kind.hpp"
 #include "devices/storage/image.hpp"
+#include "devices/watchdog.hpp"
 #include "frontend/session/balloon.hpp"
 #include "frontend/session/net.hpp"
 #include "frontend/session/ports.hpp"
@@ -51,10 +52,12 @@ struct RunConfig {
     static constexpr u64 kMostCodeCache = u64{1} << 30;
 
     // --- what is started
-    std::string image;     // kernel or program; its kind is found by its content
-    std::string initrd;    // empty: none
-    std::string append;    // the kernel's command line
-    std::string firmware;  // empty: as the image needs; "default": the embedded OpenSBI; "none"; else a file
+    std::string image;   // kernel or program; its kind is found by its content. Empty: the first disk tells
+    std::string initrd;  // empty: none
+    std::string append;  // the kernel's command line
+    // Empty: as the image needs; "default": the embedded OpenSBI; "none"; "uboot", "edk2"; else a file.
+    std::string firmware;
+    std::string efi_vars;  // file of EDK2's variables, made where it is not there; empty: not kept
 
     // --- the machine
     u64 memory = u64{1} << 30;  // bytes, kLeastMemory to kMostMemory, whole 4 KiB frames
@@ -68,9 +71,10 @@ struct RunConfig {
     std::vector<ShareConfig> shares;
     std::optional<BalloonConfig> balloon;  // not given: none; `hartline run` chooses by default_balloon()
     std::vector<PortConfig> ports;         // of the virtio console, at most ConsoleOptions::kMostPorts
-    unsigned pmp_entries = 16;  // 0, 16 or 64
+    unsigned pmp_entries = 16;             // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART
+    std::optional<WatchdogAction> watchdog;  // not given: the board has none
 
     // --- how it runs
     std::optional<EngineKind> engine;  // default: see engine_of()
@@ -137,6 +141,8 @@ std::string disk_text(const DiskConfig& disk);  // that parse_disk() reads back
 ShareConfig parse_share(const std::string& text, std::size_t number);
 // What mounts it in a Linux guest.
 std::string mount_line(const ShareConfig& share);
+// A name of kWatchdogActions.
+WatchdogAction parse_watchdog(const std::string& text);
 // TICK:FILE.
 RunConfig::SaveAt parse_save_at(const std::string& text);
 }  // namespace hartline

@@ -132,6 +132,7 @@ void Session::act(ConsoleCommand command) {
     switch (command) {
         case ConsoleCommand::Leave: return end(kExitPowerOff);
         case ConsoleCommand::Reset: reset_asked_ = true; return;
+        case ConsoleCommand::Continue: paused_ = false; return;
         case ConsoleCommand::Status: return console_.message(status_line());
         case ConsoleCommand::Balloon:
         case ConsoleCommand::LessMemory:
@@ -162,7 +163,17 @@ void Session::guest_stopped() {
     const auto stop = machine_.stop();
     if (!stop) return;
     if (stop->kind == StopRequest::Kind::Reset) return restart();
+    if (stop->kind == StopRequest::Kind::Pause) return pause();
     end(static_cast<int>(std::min<u32>(stop->code, kMostGuestCode)));
+}
+
+// Until a person lets the guest go on, resets it or leaves.
+void Session::pause() {
+    if (!console_.is_terminal()) return end_stuck("it is paused, and nobody is there to let it go on");
+    console_.message("hartline: paused; Ctrl-A c goes on, Ctrl-A r resets, Ctrl-A x leaves");
+    for (paused_ = true; paused_ && !reset_asked_ && !ended();) service(Console::kForever);
+    if (reset_asked_) return restart();
+    machine_.resume();
 }
 
 void Session::restart() {

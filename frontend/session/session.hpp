@@ -69,11 +69,12 @@ private:
     void end(int code) { exit_code_ = code; }
     void end_stuck(const char* why);
     bool answers_may_come() const;  // from the host, to what the guest asked for
-    void service(u64 timeout_ns);  // output, signals, keys
+    void service(u64 timeout_ns);   // output, signals, keys
     void act(ConsoleCommand command);
     void tell_size();  // of the terminal
     void change_balloon(ConsoleCommand command);
-    void guest_stopped();  // power-off, failure code, reset
+    void guest_stopped();  // power-off, failure code, reset, pause
+    void pause();
     void restart();
     void give_input(std::size_t most);  // from waiting_ to the guest
     u64 total_ticks() const;
@@ -87,6 +88,7 @@ private:
 
     // --- the three ways to run (paced.cpp, hermetic.cpp, parallel.cpp)
     void run_paced();
+    Machine::Result run_slice(u64 ticks);
     void wait_paced(Pacer& pacer, u64 next_event);
     void run_hermetic();
     bool give_hermetic();
@@ -102,11 +104,12 @@ private:
     std::size_t given_ = 0;     // how much of it is there already
     bool input_open_ = true;    // has --input-after been seen?
     bool reset_asked_ = false;  // by a person
+    bool paused_ = false;       // by the guest's watchdog
     bool saved_ = false;
     unsigned balloon_eighths_ = 0;  // of memory that the balloon was asked for by keys
-    int exit_code_ = -1;     // -1: still running
-    u64 started_ns_ = 0;     // of wall time
-    u64 earlier_ticks_ = 0;  // before the last reset
+    int exit_code_ = -1;            // -1: still running
+    u64 started_ns_ = 0;            // of wall time
+    u64 earlier_ticks_ = 0;         // before the last reset
     u64 earlier_retired_ = 0;
     u64 loaded_retired_ = 0;  // not of this run: the snapshot's
 };

@@ -20,10 +20,12 @@ struct FakePort final : HartPort {
     void cancel(u32 tag) override { events.erase(tag); }
     void stored_to_marked(u64, unsigned) override {}
     bool parallel() const override { return threads; }
+    bool alone() const override { return harts == 1; }
 
     u64 time = 0;
     std::map<u32, u64> events;
     bool threads = false;
+    unsigned harts = 1;
 
 private:
     Ram& memory_;

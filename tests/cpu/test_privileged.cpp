@@ -160,15 +160,17 @@ TEST_CASE(
             }
 }
 
-TEST_CASE("pause and wrs give way without waiting") {
-    for (const SystemFunction function : {system::pause, system::wait_on_reservation}) {
-        FakeCpu f;
-        f.be(U);
-        CHECK(f.run(function));
-        CHECK(f.cpu.gave_way);
-        CHECK(f.engine.stops == 1);
-        CHECK_FALSE(f.cpu.s.waiting);
-    }
+TEST_CASE("pause and wrs give way, where there is another hart, without waiting") {
+    for (const SystemFunction function : {system::pause, system::wait_on_reservation})
+        for (const unsigned harts : {1u, 2u}) {
+            FakeCpu f;
+            f.port.harts = harts;
+            f.be(U);
+            CHECK(f.run(function));
+            CHECK(f.cpu.gave_way == (harts == 2));
+            CHECK(f.engine.stops == (harts == 2 ? 1 : 0));
+            CHECK_FALSE(f.cpu.s.waiting);
+        }
 }
 
 TEST_CASE("checklist 46, 47, seen 63: fences by address and ASID, globals, superpages, ASID 0") {

@@ -2,6 +2,7 @@
 #pragma once
 #include "devices/aclint.hpp"
 #include "devices/finisher.hpp"
+#include "devices/flash.hpp"
 #include "devices/htif.hpp"
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
@@ -14,6 +15,7 @@
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
+#include "devices/watchdog.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 
@@ -48,6 +50,9 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"virtio4", virtio_mmio(virtio_net(std::make_shared<NoNetwork>()))},
         {"virtio5", virtio_mmio(virtio_balloon())},
         {"virtio6", virtio_mmio(virtio_ninep(std::make_shared<share::SilentChannel>(), "share0"))},
+        {"flash", flash({FlashBankConfig{.contents = {1, 2, 3}, .read_only = true},
+                         FlashBankConfig{.read_only = true}})},
+        {"watchdog", watchdog(WatchdogAction::Reset)},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
 }

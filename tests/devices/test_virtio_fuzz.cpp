@@ -5,6 +5,7 @@
 
 #include "tests/devices/every_device.hpp"
 #include "tests/devices/virtio_driver.hpp"
+#include "tests/devices/virtio_games.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -155,4 +156,14 @@ TEST_CASE("the fuzz is deterministic: twice the same garbage gives the same stat
         return hashes;
     };
     CHECK(run() == run());
+}
+
+TEST_CASE("the fuzzers' games end well with inputs of any kind", "[diskio]") {
+    std::mt19937_64 random(12);
+    for (int game = 0; game < 300; ++game) {
+        std::vector<u8> input(random() % 4096);
+        for (u8& byte : input) byte = static_cast<u8>(random());
+        fuzz_virtio_blk(input);
+        fuzz_virtio_net(input);
+    }
 }

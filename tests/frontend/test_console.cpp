@@ -89,9 +89,11 @@ TEST_CASE("the_escape_key_is_for_hartline_and_the_rest_for_the_guest", "[fronten
                       .bytes) == "\x01\x01");
     CHECK(parser
               .parse(bytes_of("\x01"
-                              "r\x01i\x01?\x01"
+                              "r\x01"
+                              "c\x01i\x01?\x01"
                               "q"))
-              .commands == std::vector{ConsoleCommand::Reset, ConsoleCommand::Status, ConsoleCommand::Help,
+              .commands == std::vector{ConsoleCommand::Reset, ConsoleCommand::Continue,
+                                       ConsoleCommand::Status, ConsoleCommand::Help,
                                        ConsoleCommand::Unknown});
 }
 
@@ -224,6 +226,8 @@ TEST_CASE("pacing_jumps_forward_slows_down_and_forgives_stalls", "[frontend]") {
     CHECK(stalled->when == 70 * kMs);
     CHECK(pacer.until(9000 * kMs, 80 * kMs) == 10 * kMs);
     CHECK(pacer.until(9100 * kMs, 80 * kMs) == 0);
+    CHECK(pacer.may_lead_to(9000 * kMs, 71 * kMs));
+    CHECK_FALSE(pacer.may_lead_to(9000 * kMs, 71 * kMs + 1));
 }
 
 TEST_CASE("after_idling_virtual_time_is_at_the_event_at_least", "[frontend]") {

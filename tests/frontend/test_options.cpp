@@ -173,6 +173,7 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
                   {.path = "d,bus=pci"},
                   {.path = "e,bus=pci", .read_only = true, .bus = DeviceBus::Mmio}};
     full.bus = DeviceBus::Pci;
+    full.watchdog = WatchdogAction::Pause;
     full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
     full.ports = {{"a", PortConfig::Kind::File, "out=1"},
                   {"b.c", PortConfig::Kind::Socket, "/run/s"},
@@ -237,6 +238,20 @@ TEST_CASE("a_machine_has_pci_where_something_is_on_it", "[frontend][pci]") {
     CHECK(with([](RunConfig& c) { c.net->bus = DeviceBus::Pci; }));
     CHECK(with([](RunConfig& c) { c.bus = DeviceBus::Pci; }));
     CHECK_FALSE(with([](RunConfig& c) { c.net = parse_net("none"); }));
+}
+
+TEST_CASE("a_watchdog_resets_where_nothing_else_is_asked_for", "[frontend][watchdog]") {
+    const auto action = [](std::vector<std::string> words) {
+        const RunConfig config = parse_run(words).config;
+        CHECK(config.image == "Image");
+        return config.watchdog;
+    };
+    CHECK_FALSE(action({"Image"}));
+    CHECK(action({"--watchdog", "Image"}) == WatchdogAction::Reset);
+    CHECK(action({"Image", "--watchdog"}) == WatchdogAction::Reset);
+    CHECK(action({"--watchdog", "poweroff", "Image"}) == WatchdogAction::PowerOff);
+    CHECK(action({"--watchdog=none", "Image"}) == WatchdogAction::None);
+    CHECK(complaint_of([] { (void)parse_watchdog("shutdown"); }).find("poweroff") != std::string::npos);
 }
 
 TEST_CASE("buses_have_room_for_so_many", "[frontend][pci]") {

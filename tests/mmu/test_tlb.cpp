@@ -128,6 +128,30 @@ TEST_CASE("tlb: a frame that changed is dropped wherever it is mapped") {
     CHECK(f.holds(Access::Load, kB, user(1, 1)));
 }
 
+// Frames that are alike in their lowest bits, and pages that take each other's entries.
+TEST_CASE("tlb: of a frame that changed all entries are dropped and no other, at random") {
+    Fixture f;
+    const u64 context = f.tlb->context(user(1, 1));
+    std::mt19937_64 random(7);
+    std::map<u64, std::pair<u64, u64>> held;  // by index: page, frame
+    for (int step = 0; step < 100'000; ++step) {
+        const u64 frame = 0x8'0000 + random() % 8 * 4096 + random() % 3;
+        if (random() % 8 == 0) {
+            f.tlb->flush_frame(frame << kFrameShift);
+            std::erase_if(held, [&](const auto& entry) { return entry.second.second == frame; });
+            for (u64 index = 0; index < 64; ++index) {
+                const auto entry = held.find(index);
+                const u64 tag = f.tlb->tag(Access::Load, index << kFrameShift);
+                REQUIRE(tag == (entry == held.end() ? Tlb::kInvalid : entry->second.first | context));
+            }
+        } else {
+            const u64 index = random() % 64, page = (random() % 4 * Tlb::kEntries + index) << kFrameShift;
+            f.tlb->fill(Access::Load, page, context, {.paddr = frame << kFrameShift}, f.page);
+            held[index] = {page, frame};
+        }
+    }
+}
+
 TEST_CASE("tlb: no address matches an empty entry") {
     Fixture f;
     for (const u64 vaddr : {u64{0}, ~u64{0}, ~u64{0} - 7, u64{0xfff}, kA})
