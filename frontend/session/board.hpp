@@ -77,6 +77,7 @@ private:
     void add_virtio_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
     void add_network(const RunConfig& config);
     void add_console(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
+    void add_vsock(const RunConfig& config);
     void add_balloon(const RunConfig& config, const Watchers& watchers);
     void add_share(const RunConfig& config, const ShareConfig& share);
     void add_htif(ByteSink& sink);
@@ -87,6 +88,8 @@ private:
     const Device* console_ = nullptr;
     const Device* virtio_console_ = nullptr;
     unsigned typed_port_ = 0;               // of that, where it is console_
+    const Device* vsock_device_ = nullptr;
+    std::shared_ptr<stream::VsockHost> vsock_;  // null: none. Closed before the machine goes
     std::vector<ConsolePort> ports_;        // closed before the machine goes
     std::shared_ptr<pci::PciBus> pci_;              // null: no device of the machine is on it
     unsigned last_function_ = 0, next_virtio_ = 0;  // slots: of the bus, and of virtio over MMIO

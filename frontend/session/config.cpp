@@ -116,6 +116,7 @@ void validate(const RunConfig& config) {
     validate_shares(config);
     validate_balloon(config);
     validate_ports(config);
+    validate_vsock(config);
     validate_translator(config);
     validate_run(config);
 }

@@ -76,8 +76,8 @@ void ask(Driver& driver, std::mt19937_64& random, u32 number) {
         driver.submit(number, buffers);
 }
 
-unsigned queues_of(std::string_view name) { 
-    return name == "virtio4" ? 3 : name == "virtio1" ? 6 : name == "virtio5" ? 5 : 1;
+unsigned queues_of(std::string_view name) {
+    return name == "virtio4" ? 3 : name == "virtio1" ? 6 : name == "virtio5" ? 5 : name == "virtio7" ? 3 : 1;
 }
 
 void play(Driver& driver, std::mt19937_64& random, unsigned queues) {

@@ -112,6 +112,19 @@ TEST_CASE("ports_lead_to_files_sockets_or_the_terminal", "[frontend][ports]") {
     CHECK(refused({"1=a", "2=a", "3=a", "4=a", "5=a", "6=a", "7=a", "8=a", "9=a"}, as_is));
 }
 
+TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
+    CHECK(parse_vsock("3") == VsockConfig{3, "vsock-3"});
+    CHECK(parse_vsock("4294967294,a,b") == VsockConfig{0xffff'fffe, "a,b"});
+    for (const char* const text : {"2", "4294967295", "x", "", "3,"})
+        CHECK(complaint_of([&] { parse_vsock(text); }).starts_with("--vsock"));
+    RunConfig config;
+    config.image = "Image";
+    config.vsock = VsockConfig{};
+    config.deterministic = true;
+    CHECK(complaint_of([&] { validate(config); }).starts_with("--vsock: "));
+    CHECK(complaint_of([] { make_vsock({3, "/nowhere/at/all"}); }).starts_with("--vsock: /nowhere/at/all: "));
+}
+
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
     CHECK(complaint_of([] {
               parse_run(Arguments{"Image", "--memroy", "1G"});
@@ -178,6 +191,7 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.ports = {{"a", PortConfig::Kind::File, "out=1"},
                   {"b.c", PortConfig::Kind::Socket, "/run/s"},
                   {"d", PortConfig::Kind::Stdio, ""}};
+    full.vsock = VsockConfig{7, "a folder,with"};
     full.balloon = BalloonConfig{.present = true, .size = u64{96} << 20};
     full.pmp_entries = 64;
     full.hardware_ad = false;
