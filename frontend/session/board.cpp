@@ -37,7 +37,7 @@ namespace hartline {
 namespace {
 static_assert(RunConfig::kMostHarts <= kMostHarts);
 static_assert(RunConfig::kMostMmio + 2 <= kVirtioSlots);
-static_assert(RunConfig::kMostDisks + 6 <= pci::PciBus::kSlots);
+static_assert(RunConfig::kMostDisks + 7 <= pci::PciBus::kSlots);
 constexpr unsigned kEntropySlot = kVirtioSlots - 1;
 constexpr unsigned kConsoleSlot = kVirtioSlots - 2;
 constexpr u64 kTohostBytes = 8;

@@ -1,8 +1,17 @@
 // Sockets between host and guest: the protocol, credit, and drivers that lie.
 #include <catch2/catch.hpp>
 
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <thread>
 #include <utility>
 
+#include "devices/stream/unix_socket.hpp"
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/vsock.hpp"
 #include "tests/devices/virtio_driver.hpp"
@@ -144,11 +153,11 @@ TEST_CASE("vsock: data waits for the guest's credit", "[vsock]") {
     r.record(VsockRecord::Accepted, 1);
     CHECK(r.next().op == kResponse);
     r.data(1, 250);
-    CHECK(r.next().len == 100);
-    CHECK(r.next().op == 0);
-    r.send({.op = kCreditUpdate, .buf_alloc = 100, .fwd_cnt = 100});
     CHECK(r.next(30).len == 30);  // in a small buffer
     CHECK(r.next().len == 70);
+    CHECK(r.next().op == 0);
+    r.send({.op = kCreditUpdate, .buf_alloc = 100, .fwd_cnt = 100});
+    CHECK(r.next().len == 100);
     r.send({.op = kCreditUpdate, .buf_alloc = 0, .fwd_cnt = 100});  // less than is under way
     CHECK(r.next().op == 0);
     r.send({.op = kCreditRequest, .buf_alloc = 100, .fwd_cnt = 200});
@@ -231,4 +240,102 @@ TEST_CASE("CVE-2013-4534: vsock: a snapshot's numbers are checked", "[vsock]") {
         }
     }
     CHECK(refused > 30);
+}
+
+namespace {
+struct SocketFolder {
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("vsock" + std::to_string(::getpid()));
+    std::mutex lock;
+    std::vector<std::vector<u8>> records;
+    std::shared_ptr<stream::VsockHost> host;
+    SocketFolder() {
+        std::filesystem::create_directory(path);
+        host = stream::vsock_folder(path);
+        host->open([this](std::span<const u8> record) {
+            const std::lock_guard guard(lock);
+            records.emplace_back(record.begin(), record.end());
+        });
+    }
+    ~SocketFolder() {
+        host->close();
+        host.reset();
+        std::filesystem::remove_all(path);
+    }
+    std::vector<u8> record(std::size_t number) {
+        for (int i = 0; i < 500; ++i) {
+            {
+                const std::lock_guard guard(lock);
+                if (records.size() > number) return records[number];
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return {};
+    }
+    stream::Fd come(std::string_view line) {
+        stream::Fd peer = stream::connect_unix(path / "connect");
+        stream::send_some(peer.get(), bytes_of(line));
+        return peer;
+    }
+    // What comes next; empty: the end.
+    static std::string read(const stream::Fd& peer) {
+        std::array<u8, 64> bytes{};
+        for (int i = 0; i < 500; ++i) {
+            const auto got = stream::receive_some(peer.get(), bytes);
+            if (got.how == stream::Received::How::End) break;
+            if (got.bytes != 0) return std::string(bytes.begin(), bytes.begin() + static_cast<i64>(got.bytes));
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return {};
+    }
+};
+}  // namespace
+
+TEST_CASE("CVE-2025-11234: vsock: lines of the host's that are none end the connection", "[vsock]") {
+    SocketFolder folder;
+    for (const std::string& line : {std::string("HELLO 3\n"), std::string("CONNECT\n"), std::string("CONNECT x\n"),
+                                    std::string("CONNECT 4294967296\n"), std::string("CONNECT -1\n"),
+                                    std::string(1000, 'C')})
+        CHECK(SocketFolder::read(folder.come(line)).empty());
+    CHECK(folder.records.empty());
+    const stream::Fd half = folder.come("CONNECT 12");  // a slow one holds nobody up
+    const stream::Fd peer = folder.come("CONNECT 1234\nbehind");
+    const std::vector<u8> asked = folder.record(0);
+    REQUIRE(asked.size() == 9);
+    CHECK(asked[0] == static_cast<u8>(VsockRecord::Connect));
+    u32 number = 0, port = 0;
+    std::memcpy(&number, &asked[1], 4);
+    std::memcpy(&port, &asked[5], 4);
+    CHECK((number % 2 == 0 && port == 1234));
+    folder.host->established(number);
+    CHECK(SocketFolder::read(peer) == "OK 1234\n");
+    CHECK(folder.record(1) == stream::vsock_record(VsockRecord::Data, number, bytes_of("behind")));
+    folder.host->send(number, bytes_of("hello"));
+    CHECK(folder.record(2) == stream::vsock_record(VsockRecord::Credit, number, 5));  // none for the OK
+    CHECK(SocketFolder::read(peer) == "hello");
+    folder.host->established(number + 100);  // who has gone meanwhile
+    CHECK(folder.record(3) == stream::vsock_record(VsockRecord::Closed, number + 100));
+    folder.host->send(number, bytes_of("bye"));
+    folder.host->finish(number);
+    CHECK(SocketFolder::read(peer) == "bye");
+    CHECK(SocketFolder::read(peer).empty());
+}
+
+TEST_CASE("vsock: the guest's connections lead to sockets of the folder", "[vsock]") {
+    SocketFolder folder;
+    folder.host->connect(1, 99);
+    CHECK(folder.record(0) == stream::vsock_record(VsockRecord::Closed, 1));
+    stream::UnixListener listener(folder.path / "99");
+    folder.host->connect(3, 99);
+    CHECK(folder.record(1) == stream::vsock_record(VsockRecord::Accepted, 3));
+    stream::Fd peer = listener.accept();
+    REQUIRE(peer);
+    folder.host->end(3);
+    CHECK(SocketFolder::read(peer).empty());
+    stream::send_some(peer.get(), bytes_of("late"));
+    CHECK(folder.record(2) == stream::vsock_record(VsockRecord::Data, 3, bytes_of("late")));
+    peer.reset();
+    CHECK(folder.record(3) == stream::vsock_record(VsockRecord::End, 3));
+    folder.host->send(3, bytes_of("nobody"));
+    CHECK(folder.record(4) == stream::vsock_record(VsockRecord::Closed, 3));
 }
