@@ -38,4 +38,10 @@ bool Bus::executable(u64 paddr) const {
     const Slot* const slot = find(paddr, 1);
     return slot != nullptr && slot->device->executable();
 }
+const u8* Bus::fixed_page(u64 paddr) const {
+    const Slot* const slot = find(paddr, kFrameBytes);
+    return slot == nullptr || (paddr - slot->base) % kFrameBytes != 0
+               ? nullptr
+               : slot->device->fixed_page(paddr - slot->base);
+}
 }  // namespace hartline

@@ -14,6 +14,7 @@ public:
     bool read(u64 paddr, unsigned bytes, u64& value) const;
     bool write(u64 paddr, unsigned bytes, u64 value) const;
     bool executable(u64 paddr) const;
+    const u8* fixed_page(u64 paddr) const;  // of an aligned page that lies in one device; null: see Device
 
 private:
     struct Slot {

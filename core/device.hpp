@@ -35,10 +35,13 @@ public:
     // Guest memory for DMA: RAM frames only, never the bus, so that no device is entered from another.
     virtual Ram& memory() = 0;
     virtual void request_stop(StopRequest request) = 0;
-    // What the guest has made its timer differ from virtual time, in the timer's own units (modulo 2^64). Harts show
-    // the same time as the timer does, so the machine keeps it for both.
+    // What the guest has made its timer differ from virtual time, in the timer's own units (modulo 2^64).
+    // Harts show the same time as the timer does, so the machine keeps it for both.
     virtual u64 time_offset() const = 0;
     virtual void set_time_offset(u64 offset) = 0;
+    // What Device::fixed_page() gave may be otherwise from the next instruction on (of other harts on
+    // threads: soon).
+    virtual void fixed_pages_changed() {}
 };
 
 // Where in the board a device sits, for its device-tree node.
@@ -60,6 +63,10 @@ public:
     virtual bool read(u64 offset, unsigned bytes, u64& value) = 0;
     virtual bool write(u64 offset, unsigned bytes, u64 value) = 0;
     virtual bool executable() const { return false; }  // may harts fetch from it? (ROM)
+
+    // The 4 KiB at `offset` (aligned, inside) where fetching from them is reading these bytes, so that harts
+    // may keep what they make of them; null: ask read() each time.
+    virtual const u8* fixed_page(u64 /*offset*/) const { return nullptr; }
 
     virtual void reset() = 0;  // to the state of a new device; its irq line is already low
     virtual void describe(Archive& archive) = 0;

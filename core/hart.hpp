@@ -18,6 +18,8 @@ public:
     virtual bool write(u64 paddr, unsigned bytes, u64 value) = 0;
     // Is there a device at paddr that harts may fetch from (ROM)?
     virtual bool executable(u64 paddr) const = 0;
+    // The page of it at an aligned paddr, where its bytes stay as they are: see Device::fixed_page().
+    virtual const u8* fixed_page(u64 /*paddr*/) const { return nullptr; }
     // Calls on_event(tag) of this hart when virtual time reaches `when`; replaces one with the same tag.
     virtual void schedule(u64 when, u32 tag) = 0;
     virtual void cancel(u32 tag) = 0;

@@ -28,6 +28,7 @@ public:
     void cancel(u32 tag) override { machine_.events_.cancel(owner_, tag); }
     Ram& memory() override { return machine_.ram_; }
     void request_stop(StopRequest request) override { machine_.request_stop(request); }
+    void fixed_pages_changed() override { machine_.fixed_pages_changed(); }
     u64 time_offset() const override { return machine_.time_offset_; }
     void set_time_offset(u64 offset) override {
         machine_.time_offset_ = offset;
@@ -57,6 +58,10 @@ public:
         return machine_.bus_.write(paddr, bytes, value);
     }
     bool executable(u64 paddr) const override { return machine_.bus_.executable(paddr); }
+    const u8* fixed_page(u64 paddr) const override {
+        const auto lock = machine_.guard();
+        return machine_.bus_.fixed_page(paddr);
+    }
     void schedule(u64 when, u32 tag) override {
         const auto lock = machine_.guard();
         machine_.schedule(when, owner_, tag);
@@ -219,6 +224,7 @@ Machine::Result Machine::run(u64 ticks) {
             if (journal_.next_tick() == s_.tick) continue;
             return {Result::Why::Idle, events_.next()};
         }
+        follow_pages(harts_[s_.turn_hart]);
         Hart& hart = *harts_[s_.turn_hart].hart;
         if (hart.waiting()) {
             end_turn();
@@ -234,6 +240,19 @@ Machine::Result Machine::run(u64 ticks) {
             spend_turn(done);
     }
     return {stop_ ? Result::Why::Stopped : Result::Why::Budget, events_.next()};
+}
+
+void Machine::fixed_pages_changed() {
+    ++pages_version_;
+    if (running_ != nullptr) running_->cut(0);
+}
+
+// Before a hart runs: drops what it may have made of pages that are others now.
+void Machine::follow_pages(Seat& seat) {
+    const u64 version = pages_version_.load(std::memory_order_relaxed);
+    if (seat.pages_version == version) return;
+    seat.pages_version = version;
+    seat.hart->drop_derived();
 }
 
 void Machine::ram_written(u64 paddr, u64 bytes, u8 marks) {

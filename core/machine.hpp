@@ -105,6 +105,7 @@ private:
         std::unique_ptr<HartPort> port;
         std::unique_ptr<Hart> hart;
         std::unique_ptr<std::condition_variable_any> wake;
+        u64 pages_version = 0;  // that its derived state is of
     };
     struct Watch {
         u64 paddr, bytes;
@@ -123,6 +124,8 @@ private:
     std::unique_lock<std::recursive_mutex> guard() const;
     void ram_written(u64 paddr, u64 bytes, u8 marks) override;
     void ram_moved(u64 frame) override;
+    void fixed_pages_changed();
+    void follow_pages(Seat& seat);
 
     MachineConfig config_;
     Ram ram_;
@@ -135,8 +138,9 @@ private:
     std::vector<Watch> watches_;
     Device* controller_ = nullptr;
     std::optional<StopRequest> stop_;
-    std::atomic<u64> time_offset_{0};  // state; harts of a parallel machine read it without the lock
-    Hart* running_ = nullptr;  // whose run() is under way (interleaved)
+    std::atomic<u64> time_offset_{0};    // state; harts of a parallel machine read it without the lock
+    std::atomic<u64> pages_version_{0};  // of what devices let harts fetch from without asking
+    Hart* running_ = nullptr;            // whose run() is under way (interleaved)
     // Of parallel machines only.
     mutable std::recursive_mutex devices_lock_;
     std::condition_variable_any served_;  // wakes the thread that serves events

@@ -16,6 +16,7 @@ constexpr u64 kNapNs = 2'000'000;  // longest wait of the thread that serves eve
 void Machine::hart_thread(unsigned number) {
     Seat& seat = harts_[number];
     while (!leaving_) {
+        follow_pages(seat);
         parallel_ticks_ += seat.hart->run(kSlice);
         if (!seat.hart->waiting()) {
             if (seat.hart->gave_way()) std::this_thread::yield();

@@ -179,6 +179,8 @@ Fetched fetch(Cpu& cpu, u64 vaddr);
 // The bits of the instruction at offset `at` of a page, which has at least two bytes from there. false: it
 // goes on in the next page. Halves are read in one piece each, as other harts may be storing there.
 bool instruction_in(const u8* page, u64 at, u32& word);
+// The instruction at a physical address that was fetched from.
+u32 code_at(const Cpu& cpu, u64 paddr);
 
 // --- atomics.cpp (`bytes` 1, 2, 4 or 8; values zero-extended)
 bool amo(Cpu& cpu, AmoOp op, unsigned bytes, u64 vaddr, u64 operand, u64& old);

@@ -73,8 +73,9 @@ const IrEngine::Code* IrEngine::lift_block(u64 pc, const Fetched& fetched) {
     }
     if (code->block.empty()) return nullptr;
     check(code->block);
-    const u64 frame = c_.cpu.ram.frame_of(fetched.paddr);
-    if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
+    const bool in_ram = c_.cpu.ram.contains(fetched.paddr, 1);  // a device's page tells by itself
+    const u64 frame = in_ram ? c_.cpu.ram.frame_of(fetched.paddr) : 0;
+    if (in_ram && !c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
         c_.cpu.port.code_decoded(frame);
     if (held_ + code->block.size() > kMostHeld) forget_code();
     held_ += code->block.size();
@@ -106,12 +107,7 @@ const IrEngine::Code* IrEngine::lift_single(u64 pc, const Fetched& fetched) {
 u32 IrEngine::instruction_bits() const {
     if (current_ == &single_) return single_.raw;
     const u64 paddr = current_->paddr + (c_.cpu.s.pc - current_->pc);
-    u16 low = 0;
-    u32 word = 0;
-    c_.cpu.ram.read(paddr, low);
-    if (length_of(low) == 2) return low;
-    c_.cpu.ram.read(paddr, word);
-    return word;
+    return code_at(c_.cpu, paddr);
 }
 
 // May be called by an instruction of a block that is dropped.

@@ -77,9 +77,13 @@ bool noticed(Cpu& cpu, u64 frame) { return (cpu.ram.marks(frame) & (Ram::kCode |
 // Keeps a translation, where RAM is behind it and nobody needs to see each access.
 void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     to.paddr &= ~(kFrameBytes - 1);
-    if (!cpu.ram.contains(to.paddr, kFrameBytes)) return;
+    const bool in_ram = cpu.ram.contains(to.paddr, kFrameBytes);
+    // Of devices for fetching only: atomic accesses take what a kept page has for RAM.
+    const u8* const fixed = in_ram || access != Access::Fetch ? nullptr : cpu.port.fixed_page(to.paddr);
+    if (!in_ram && fixed == nullptr) return;
     if (!cpu.open.covers(to.paddr, kFrameBytes) && !pmp::uniform(cpu.s.pmp, cpu.config.pmp_entries, to.paddr))
         return;
+    if (fixed != nullptr) return fill(cpu, vaddr, access, context, to, fixed);
     const u64 frame = cpu.ram.frame_of(to.paddr);
     if (access != Access::Store) {
         const u8* const host = cpu.ram.for_read(frame);
@@ -90,8 +94,13 @@ void keep(Cpu& cpu, u64 vaddr, Access access, u64 context, Translation to) {
     fill(cpu, vaddr, access, noticed(cpu, frame) ? context | Tlb::kMarked : context, to, host);
 }
 
+// May a load be in pieces there? In RAM, and of devices in those that are memory: ROM, flash.
+bool loads_in_pieces(const Cpu& cpu, u64 paddr, unsigned bytes) {
+    return cpu.ram.contains(paddr, bytes) || cpu.port.executable(paddr);
+}
+
 // One piece of an access: it lies within a page.
-bool load_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
+bool load_piece(const Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
     value = 0;
     if (cpu.ram.contains(paddr, bytes)) {
         const u8* const host = cpu.ram.for_read(cpu.ram.frame_of(paddr)) + paddr % kFrameBytes;
@@ -104,7 +113,14 @@ bool load_piece(Cpu& cpu, u64 paddr, unsigned bytes, u64& value) {
         }
         return true;
     }
-    return std::has_single_bit(bytes) && paddr % bytes == 0 && cpu.port.read(paddr, bytes, value);
+    if (std::has_single_bit(bytes) && paddr % bytes == 0) return cpu.port.read(paddr, bytes, value);
+    if (!cpu.port.executable(paddr)) return false;
+    for (unsigned i = 0; i < bytes; ++i) {
+        u64 byte = 0;
+        if (!cpu.port.read(paddr + i, 1, byte)) return false;
+        value |= byte << (8 * i);
+    }
+    return true;
 }
 
 void stored(Cpu& cpu, u64 frame, u64 paddr, unsigned bytes) {
@@ -168,10 +184,10 @@ bool load_slow(Cpu& cpu, u64 vaddr, unsigned bytes, u64& value) {
     u64 paddr = 0, paddr_second = 0, low = 0, high = 0;
     if (!translate(cpu, vaddr, first, Access::Load, paddr)) return false;
     if (second != 0) {  // a device is read in one piece, or not at all; the first part's faults come first
-        if (!cpu.ram.contains(paddr, first)) return cpu.fault(Cause::LoadAccess, vaddr);
+        if (!loads_in_pieces(cpu, paddr, first)) return cpu.fault(Cause::LoadAccess, vaddr);
         if (!translate(cpu, vaddr + first, second, Access::Load, paddr_second)) return false;
-        if (!cpu.ram.contains(paddr_second, second)) return cpu.fault(Cause::LoadAccess, vaddr + first);
-        load_piece(cpu, paddr_second, second, high);
+        if (!loads_in_pieces(cpu, paddr_second, second) || !load_piece(cpu, paddr_second, second, high))
+            return cpu.fault(Cause::LoadAccess, vaddr + first);
     }
     if (!load_piece(cpu, paddr, first, low)) return cpu.fault(Cause::LoadAccess, vaddr);
     value = second == 0 ? low : low | high << (8 * first);
@@ -203,6 +219,14 @@ bool instruction_in(const u8* page, u64 at, u32& word) {
     if (at + 4 > kFrameBytes) return false;
     word |= u32{half_at(page + at + 2)} << 16;
     return true;
+}
+
+u32 code_at(const Cpu& cpu, u64 paddr) {
+    u64 low = 0, high = 0;
+    load_piece(cpu, paddr, 2, low);
+    if (length_of(static_cast<u16>(low)) == 2) return static_cast<u32>(low);
+    load_piece(cpu, paddr + 2, 2, high);
+    return static_cast<u32>(low | high << 16);
 }
 
 Fetched fetch(Cpu& cpu, u64 vaddr) {

@@ -68,6 +68,7 @@ Block* InterpretingEngine::decode_block(const Fetched& fetched) {
 
 // Stores to the frame are noticed from now on.
 void InterpretingEngine::note_code(u64 paddr) {
+    if (!c_.cpu.ram.contains(paddr, 1)) return;  // a device's tells by itself
     const u64 frame = c_.cpu.ram.frame_of(paddr);
     if (!c_.cpu.port.parallel() && (c_.cpu.ram.marks(frame) & Ram::kCode) == 0)
         c_.cpu.port.code_decoded(frame);
@@ -111,11 +112,6 @@ const Block* InterpretingEngine::shortened(const Block* block, unsigned count) {
 u32 InterpretingEngine::instruction_bits() const {
     if (c_.block->raw != 0) return c_.block->raw;
     const u64 paddr = c_.block->paddr + c_.block->offset(c_.current_index());
-    u16 low = 0;
-    u32 word = 0;
-    c_.cpu.ram.read(paddr, low);
-    if (length_of(low) == 2) return low;
-    c_.cpu.ram.read(paddr, word);
-    return word;
+    return code_at(c_.cpu, paddr);
 }
 }  // namespace hartline

@@ -58,6 +58,14 @@ u64 SeenCode::renew(Frame& frame, const u8* page, u64 fence) {
     return pieces;
 }
 
+namespace {
+// Of a page that is fetched from by its host address: RAM, or a device's that stays as it is.
+const u8* page_at(Cpu& cpu, u64 address) {
+    return cpu.ram.contains(address, kFrameBytes) ? cpu.ram.for_read(cpu.ram.frame_of(address))
+                                                  : cpu.port.fixed_page(address);
+}
+}  // namespace
+
 void InterpretingEngine::code_changed_elsewhere() {
     fence_ = seen_->fence();
     context_changed();
@@ -70,7 +78,7 @@ bool InterpretingEngine::see(u64 paddr) {
     SeenCode::Look& look = looks_[address];
     if (look.fence == fence_) return false;
     look.fence = fence_;
-    const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(address));
+    const u8* const page = page_at(c_.cpu, address);
     const std::lock_guard lock(seen_->mutex);
     SeenCode::Frame& frame = seen_->frame(address, page);
     for (u64 left = seen_->renew(frame, page, fence_); left != 0; left &= left - 1)
@@ -85,7 +93,7 @@ bool InterpretingEngine::see(u64 paddr) {
 }
 
 const u8* InterpretingEngine::page_of_code(u64 paddr) {
-    const u8* const page = c_.cpu.ram.for_read(c_.cpu.ram.frame_of(paddr));
+    const u8* const page = page_at(c_.cpu, paddr & ~(kFrameBytes - 1));
     if (!c_.cpu.port.parallel()) return page;
     return seen_->frame(paddr & ~(kFrameBytes - 1), page).bytes.data();
 }

@@ -23,8 +23,10 @@ po::options_description machine_options() {
     add("initrd", po::value<std::string>()->value_name("FILE"), "initial RAM file system");
     add("append", po::value<std::string>()->value_name("TEXT"), "the kernel's command line");
     add("firmware", po::value<std::string>()->value_name("FILE"),
-        "M-mode firmware: a file, 'default' (built-in OpenSBI) or 'none'. Not given: OpenSBI for kernels, none for "
-        "other programs");
+        "what starts: 'default' (built-in OpenSBI, for kernels), 'none', or a file for M-mode; 'uboot' or 'edk2' (UEFI) "
+        "start what is on the disks. Not given: OpenSBI for kernels, none for other programs, as it needs for a disk");
+    add("efi-vars", po::value<std::string>()->value_name("FILE"),
+        "where EDK2 keeps its variables (boot entries); made when it is not there. Not given: gone at the end");
     add("memory", po::value<std::string>()->value_name("SIZE"),
         "16M to 64G (1G); taken from the host as it is used");
     add("harts", po::value<std::string>()->value_name("N"), "1 to 64 (1)");
@@ -242,6 +244,7 @@ RunConfig to_config(const po::variables_map& values) {
     set_text(values, "initrd", config.initrd);
     set_text(values, "append", config.append);
     set_text(values, "firmware", config.firmware);
+    set_text(values, "efi-vars", config.efi_vars);
     set_text(values, "input-after", config.input_after);
     set_text(values, "load", config.load);
     set_text(values, "boot-marker", config.boot_marker);
@@ -316,6 +319,7 @@ std::string config_text(const RunConfig& config) {
     line("initrd", config.initrd);
     line("append", config.append);
     line("firmware", config.firmware);
+    line("efi-vars", config.efi_vars);
     line("memory", size_text(config.memory));
     line("harts", std::to_string(config.harts));
     flag("parallel", config.parallel);

@@ -7,6 +7,7 @@
 #include "frontend/cli/options.hpp"
 #include "frontend/cli/verbs.hpp"
 #include "frontend/host/files.hpp"
+#include "frontend/session/adopt.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/perf_map.hpp"
 #include "frontend/session/session.hpp"
@@ -60,6 +61,7 @@ int run(const RunConfig& config) {
             if (disk.overlay) console.message("hartline: " + overlay_notice(disk));
         for (const ShareConfig& share : config.shares)
             console.message("hartline: " + share.path + ": in the guest, " + mount_line(share));
+        if (!board.boot().notice().empty()) console.message("hartline: " + board.boot().notice());
     }
     if (!config.quiet && lacks_translator(config))
         console.message("hartline: this host has no translator: instructions are interpreted");
@@ -83,9 +85,12 @@ int run(const RunConfig& config) {
 std::string run_help() {
     return "hartline run IMAGE [options]: start a RISC-V machine.\n"
            "\n"
-           "IMAGE is found out by its content: a Linux Image (also Image.gz, with EFI stub, zboot), vmlinux, or an\n"
-           "ELF program that starts in M-mode. Firmware, device tree and console work by themselves.\n"
+           "IMAGE is found out by its content: a Linux Image (also Image.gz, with EFI stub, zboot), vmlinux, an ELF\n"
+           "program that starts in M-mode, or a disk, on which what starts is found: an EFI boot loader (by EDK2 or\n"
+           "U-Boot: tools/guest edk2, uboot), extlinux.conf, or a kernel in /boot. A disk so named is not written to,\n"
+           "unless ,rw is behind its name. Firmware, device tree and console work by themselves.\n"
            "\n"
+           "  hartline run debian.qcow2\n"
            "  hartline run Image --initrd initrd.cpio.gz --append 'console=ttyS0'\n"
            "  hartline run Image --disk root.img --append 'root=/dev/vda rw' --memory 2G --harts 4\n"
            "  hartline run Image --disk debian.qcow2,overlay --append 'root=/dev/vda1 rw'   # changes nothing\n"
@@ -110,6 +115,7 @@ int verb_run(std::span<const std::string> arguments) {
         std::cout << config_text(request.config);
         return 0;
     }
+    adopt_disk(request.config);
     if (!request.config.net) request.config.net = default_net(request.config);
     if (!request.config.balloon) request.config.balloon = default_balloon(request.config);
     validate(request.config);

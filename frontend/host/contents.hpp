@@ -16,6 +16,10 @@ public:
     // Throws InputError: no such file, a directory, more than `limit` bytes (then `too_large` says so).
     Contents(std::string path, u64 limit, const std::string& too_large);
 
+    // Bytes that are no file's; `name` is for messages.
+    Contents(std::string name, std::vector<u8> bytes)
+        : path_(std::move(name)), bytes_(bytes.size()), held_(std::move(bytes)) {}
+
     const std::string& path() const { return path_; }
     u64 bytes() const { return bytes_; }
     // Hands all bytes to `take`, in order and in pieces. Throws HostError when the file is not as long as it

@@ -28,6 +28,7 @@
 #include "devices/virtio/pci.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
+#include "frontend/session/flash.hpp"
 #include "frontend/session/snapshot.hpp"
 #include "frontend/session/tree.hpp"
 
@@ -123,6 +124,7 @@ void Board::add_devices(const RunConfig& config, ByteSink& sink, const Watchers&
     machine.set_interrupt_controller(attach(machine, place_of("plic"), plic()));
     console_ = &attach(machine, place_of("uart"), uart(sink));
     if (config.watchdog) add_watchdog(*config.watchdog, watchers);
+    if (boot_.flash()) attach(machine, place_of("flash"), firmware_flash(*boot_.flash(), config.efi_vars));
     add_pci(config);
     add_disks(config, watchers);
     add_virtio_devices(config, sink, watchers);
@@ -249,7 +251,7 @@ void Board::add_htif(ByteSink& sink) {
 
 void Board::write_tree(const RunConfig& config) {
     TreeFacts facts;
-    facts.bootargs = config.append;
+    facts.bootargs = boot_.command_line();
     facts.initrd_start = boot_.initrd_start();
     facts.initrd_end = boot_.initrd_end();
     facts.seed = *config.seed;

@@ -8,6 +8,7 @@
 
 #include "cpu/jit/make.hpp"
 #include "frontend/session/errors.hpp"
+#include "frontend/session/firmware.hpp"
 #include "frontend/session/recorder.hpp"
 #include "frontend/session/size.hpp"
 #include "frontend/session/translator_report.hpp"
@@ -87,6 +88,15 @@ void validate_run(const RunConfig& config) {
     if (!config.input_after.empty() && !config.deterministic)
         throw InputError("--input-after", "is for exact runs", "give --deterministic too");
 }
+void validate_start(const RunConfig& config) {
+    const auto loader = loader_named(config.firmware);
+    if (config.image.empty() && config.disks.empty() && !loader)
+        throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
+    if (!config.image.empty() && loader)
+        throw InputError("--firmware",
+                         std::string(name(*loader)) + " starts what is on a disk, not " + config.image,
+                         "give --disk instead, or leave --firmware out");
+}
 }  // namespace
 
 void validate_translator(const RunConfig& config) {
@@ -99,8 +109,7 @@ void validate_translator(const RunConfig& config) {
 }
 
 void validate(const RunConfig& config) {
-    if (config.image.empty())
-        throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
+    validate_start(config);
     validate_machine(config);
     validate_buses(config);
     validate_net(config);

@@ -51,10 +51,12 @@ struct RunConfig {
     static constexpr u64 kMostCodeCache = u64{1} << 30;
 
     // --- what is started
-    std::string image;     // kernel or program; its kind is found by its content
-    std::string initrd;    // empty: none
-    std::string append;    // the kernel's command line
-    std::string firmware;  // empty: as the image needs; "default": the embedded OpenSBI; "none"; else a file
+    std::string image;   // kernel or program; its kind is found by its content. Empty: the first disk tells
+    std::string initrd;  // empty: none
+    std::string append;  // the kernel's command line
+    // Empty: as the image needs; "default": the embedded OpenSBI; "none"; "uboot", "edk2"; else a file.
+    std::string firmware;
+    std::string efi_vars;  // file of EDK2's variables, made where it is not there; empty: not kept
 
     // --- the machine
     u64 memory = u64{1} << 30;  // bytes, kLeastMemory to kMostMemory, whole 4 KiB frames

@@ -146,6 +146,17 @@ LoadedImage load_image(const std::string& path, const LoadRules& rules) {
                       rules);
 }
 
+LoadedImage load_payload(const std::string& path, std::vector<u8> contents, const LoadRules& rules) {
+    const u64 at = rules.ram_base + rules.kernel_offset;
+    check_fit(path, rules, at, contents.size());
+    LoadedImage image;
+    image.start = image.entry = at;
+    image.end = at + contents.size();
+    image.pieces.push_back({at, 0, contents.size(), contents.size()});
+    image.bytes = std::move(contents);
+    return image;
+}
+
 LoadedImage load_firmware(const std::string& path, std::vector<u8> contents, const LoadRules& rules) {
     const Sniffed what = sniff(contents);
     LoadedImage image;

@@ -46,6 +46,8 @@ struct LoadRules {
 LoadedImage load_image(const std::string& path, const LoadRules& rules);
 // The same for contents that are in memory already.
 LoadedImage load_image(const std::string& path, std::vector<u8> contents, const LoadRules& rules);
+// S-mode code that is no kernel's file, loaded and entered where a kernel would be: u-boot.bin.
+LoadedImage load_payload(const std::string& path, std::vector<u8> contents, const LoadRules& rules);
 // A firmware file: raw (loaded and entered at ram_base) or ELF.
 LoadedImage load_firmware(const std::string& path, std::vector<u8> contents, const LoadRules& rules);
 }  // namespace hartline

@@ -14,6 +14,7 @@ struct Magic {
 };
 
 constexpr std::string_view kUnpack = "unpack it first";
+constexpr std::string_view kWantKernel = "give a kernel, and this with --disk";
 constexpr std::string_view kWantRiscv = "give a kernel for riscv64";
 
 // In order: the first that fits is it.
@@ -34,14 +35,10 @@ constexpr Magic kMagics[] = {
     {0x00, "\x27\x05\x19\x56"sv, {FileKind::Foreign, "a U-Boot image", "give the Image that it was made of"}},
     {0x00, "\xd0\x0d\xfe\xed"sv, {FileKind::Foreign, "a device tree or FIT image", "give the kernel itself"}},
     {0x00, "070701"sv, {FileKind::Foreign, "a cpio archive", "give a kernel, and this with --initrd"}},
-    {0x00,
-     "QFI\xfb"sv,
-     {FileKind::Foreign, "a qcow2 disk image", "give a kernel, and a raw disk with --disk"}},
-    {0x8001,
-     "CD001"sv,
-     {FileKind::Foreign, "an ISO 9660 image", "give a kernel, and this with --disk FILE,ro"}},
-    {0x438, "\x53\xef"sv, {FileKind::Foreign, "an ext file system", "give a kernel, and this with --disk"}},
-    {0x1fe, "\x55\xaa"sv, {FileKind::Foreign, "a disk image", "give a kernel, and this with --disk"}},
+    {0x00, "QFI\xfb"sv, {FileKind::Disk, "a qcow2 disk image", kWantKernel}},
+    {0x8001, "CD001"sv, {FileKind::Disk, "an ISO 9660 image", kWantKernel}},
+    {0x438, "\x53\xef"sv, {FileKind::Disk, "an ext file system", kWantKernel}},
+    {0x1fe, "\x55\xaa"sv, {FileKind::Disk, "a disk image", kWantKernel}},
     {0x00, "!<arch>\n"sv, {FileKind::Foreign, "an archive (.a, .deb)", kUnpack}},
     {0x00, "PK\x03\x04"sv, {FileKind::Foreign, "a zip file", kUnpack}},
     {0x00, "MZ"sv, {FileKind::Foreign, "an EFI or DOS program", "give a Linux Image or an ELF for riscv64"}},

@@ -12,6 +12,7 @@ enum class FileKind : u8 {
     Zboot,  // EFI program that carries a compressed Image
     Elf,    // any ELF: what is in it, the ELF reader says
     Gzip,
+    Disk,     // a disk image, with a partition table or a file system
     Foreign,  // known, but nothing that can be started: see `description`
     Unknown,
 };
