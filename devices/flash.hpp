@@ -16,8 +16,8 @@ inline constexpr u64 kFlashSectorBytes = 256 * 1024;  // is erased at once
 inline constexpr unsigned kFlashBanks = 2;            // one behind the other
 
 struct FlashBankConfig {
-    std::vector<u8> contents;  // at most kFlashBankBytes; what is behind it is erased (0xff)
-    bool read_only = false;    // programming and erasing fail, as with a locked block
+    std::vector<u8> contents{};  // at most kFlashBankBytes; what is behind it is erased (0xff)
+    bool read_only = false;      // programming and erasing fail, as with a locked block
     // What is programmed is written here too, at once. Null: it is gone when the machine ends.
     std::shared_ptr<HostFile> file = nullptr;
 };

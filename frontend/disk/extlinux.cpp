@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
@@ -25,7 +26,8 @@ std::string take_keyword(std::string& line) {
 }
 
 std::string absolute(const std::string& name, const std::string& folder) {
-    return name.empty() || name.starts_with('/') ? name : folder + "/" + name;
+    if (name.empty() || name.starts_with('/')) return name;
+    return std::filesystem::path(folder + "/" + name).lexically_normal().string();
 }
 
 void set(ExtlinuxEntry& entry, const std::string& keyword, std::string& value, const std::string& folder) {

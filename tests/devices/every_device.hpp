@@ -2,6 +2,7 @@
 #pragma once
 #include "devices/aclint.hpp"
 #include "devices/finisher.hpp"
+#include "devices/flash.hpp"
 #include "devices/htif.hpp"
 #include "devices/plic.hpp"
 #include "devices/rom.hpp"
@@ -43,6 +44,8 @@ inline std::vector<std::pair<std::string, DeviceFactory>> every_device(ByteSink&
         {"virtio4", virtio_mmio(virtio_net(std::make_shared<NoNetwork>()))},
         {"virtio5", virtio_mmio(virtio_balloon())},
         {"virtio6", virtio_mmio(virtio_ninep(std::make_shared<share::SilentChannel>(), "share0"))},
+        {"flash", flash({FlashBankConfig{.contents = {1, 2, 3}, .read_only = true},
+                         FlashBankConfig{.read_only = true}})},
         {"watchdog", watchdog(WatchdogAction::Reset)},
         {"htif", htif(sink, 0x8000'1000, 0x8000'1008)},
     };
