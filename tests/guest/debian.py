@@ -89,11 +89,21 @@ class Disk:
         check(fsck.returncode == 0, f"e2fsck: {fsck.stdout}{fsck.stderr}")
 
 
-def log_in(hartline, disk, *arguments):
+def by_kernel(disk):
+    """Its kernel and RAM disk, given by name."""
+    return [str(GUEST / "Image"), "--initrd", str(GUEST / "initrd.img"), "--append", "root=LABEL=debian ro", "--disk",
+            disk.option()]
+
+
+def by_itself(disk):
+    """What is found on it: firmware, GRUB."""
+    return [f"{disk.option()},rw"]
+
+
+def log_in(hartline, *arguments):
     """From nothing to a shell of root's."""
     started = time.monotonic()
-    guest = Console(hartline, str(GUEST / "Image"), "--initrd", str(GUEST / "initrd.img"), "--append",
-                    "root=LABEL=debian ro", "--disk", disk.option(), *arguments)
+    guest = Console(hartline, *arguments)
     guest.expect("debian ttyS0\n\ndebian login: ")    # not the one on hvc0
     print(f"login after {time.monotonic() - started:.1f} s", flush=True)
     guest.type("root\n")
@@ -150,7 +160,7 @@ def main():
         share, disk = work / "share", Disk(hartline, work)
         share.mkdir()
 
-        guest = log_in(hartline, disk, "--publish", f"{port}:22", "--share", f"{share}:work", *options)
+        guest = log_in(hartline, *by_kernel(disk), "--publish", f"{port}:22", "--share", f"{share}:work", *options)
         look_at_system(guest)
         look_at_network(guest, url, port, work)
         compile_and_test(guest)
@@ -165,7 +175,7 @@ def main():
         guest.run("cp /root/data /root/kept && sync /root/kept /root; (cat /dev/zero > /root/growing &); sleep 1")
         guest.process.send_signal(signal.SIGKILL)
         guest.process.wait()
-        guest = log_in(hartline, disk, *options)
+        guest = log_in(hartline, *by_itself(disk), *options)
         check(DIGEST in guest.run("sha256sum /root/kept"), "what was there before the power cut", guest)
         guest.run("rm /root/growing; dmesg | grep -i 'ext4.*error' && exit 1; true")
         look_at_system(guest)
