@@ -108,7 +108,7 @@ def log_in(hartline, *arguments):
     print(f"login after {time.monotonic() - started:.1f} s", flush=True)
     guest.type("root\n")
     guest.expect(console.PROMPT)
-    guest.type("dmesg --console-level 1; TERM=dumb PS1='# ' exec dash\n")    # a shell that prints nothing but what it must
+    guest.type("dmesg --console-level 1; TERM=dumb PS1='# ' exec dash\n")    # a shell that prints little
     guest.expect("exec dash\n")
     guest.expect(console.PROMPT)
     return guest
@@ -167,7 +167,8 @@ def main():
         load(guest, "/root", "--ioengine=libaio --iodepth=8 --direct=1", "--hdd 1 --hdd-ops 400 --rename 1 "
              "--rename-ops 1000 --copy-file 1 --copy-file-ops 40 --dir 1 --dir-ops 200")
         guest.run("mkdir -p /mnt/work && mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 work /mnt/work")
-        load(guest, "/mnt/work", "--ioengine=psync", "--hdd 1 --hdd-ops 200 --rename 1 --rename-ops 500 --dir 1 --dir-ops 100")
+        load(guest, "/mnt/work", "--ioengine=psync", "--hdd 1 --hdd-ops 200 --rename 1 --rename-ops 500 "
+             "--dir 1 --dir-ops 100")
         guest.run("cp /root/data /mnt/work && sync")
         check((share / "data").read_bytes() == DATA, "the file on the share", guest)
 
