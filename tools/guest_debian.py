@@ -108,6 +108,14 @@ def first_stage(work, debs):
     make_disk(work / "root.img", root)
 
 
+def quietly(*command):
+    """Runs what is of interest only when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
 def make_disk(image, root):
     """A disk with what is in the folder `root` on it, and a GRUB that EFI firmware finds."""
     say("making the file system")
@@ -118,20 +126,18 @@ def make_disk(image, root):
     options = [word for number, (first, behind, kind, name) in sectors.items() for word in
                (f"--new={number}:{first // SECTOR}:{behind // SECTOR - 1}", f"--typecode={number}:{kind}",
                 f"--change-name={number}:{name}")]
-    subprocess.run(["sgdisk", *options, image], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-m", "1",
-                    "-E", f"root_owner=0:0,offset={ROOT_AT}", "-d", root, image, f"{(end - ROOT_AT) >> 10}k"],
-                   check=True, stderr=subprocess.DEVNULL)
+    quietly("sgdisk", *options, image)
+    quietly("mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-m", "1", "-E", f"root_owner=0:0,offset={ROOT_AT}",
+            "-d", root, image, f"{(end - ROOT_AT) >> 10}k")
     esp = f"{image}@@{ESP_AT}"
-    subprocess.run(["mkfs.vfat", "-F", "32", "-s", "1", "-n", ESP_LABEL, "-h", str(ESP_AT // SECTOR),
-                    f"--offset={ESP_AT // SECTOR}", image, str((ROOT_AT - ESP_AT) >> 10)], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)    # the image is larger than this partition
+    quietly("mkfs.vfat", "-F", "32", "-s", "1", "-n", ESP_LABEL, "-h", str(ESP_AT // SECTOR),
+            f"--offset={ESP_AT // SECTOR}", image, str((ROOT_AT - ESP_AT) >> 10))
     grub = image.parent / "grub.cfg"
     grub.write_text(GRUB_OF_ESP)
-    subprocess.run(["mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian"], check=True)
+    quietly("mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian")
     for source, target in ((root / MONOLITHIC_GRUB, "BOOT/BOOTRISCV64.EFI"),    # what firmware starts without a variable
                            (root / MONOLITHIC_GRUB, "debian/grubriscv64.efi"), (grub, "debian/grub.cfg")):
-        subprocess.run(["mcopy", "-i", esp, source, f"::/EFI/{target}"], check=True)
+        quietly("mcopy", "-i", esp, source, f"::/EFI/{target}")
 
 
 class SecondStage:
@@ -172,9 +178,10 @@ class SecondStage:
 
 def emulator():
     for name, (program, run, pack) in EMULATORS.items():
-        if shutil.which(program):
+        if shutil.which(program) and shutil.which(pack[0]):
             return name, [program, *run], pack
-    raise Failure("no emulator to configure the packages in: build Hartline (tools/start) or install qemu-system-misc")
+    raise Failure("no emulator to configure the packages in: build Hartline (tools/start), or install "
+                  "qemu-system-misc and qemu-utils")
 
 
 def filled(command, **values):
@@ -198,8 +205,7 @@ def second_stage(image, kernel, initrd, log, total):
 def copy_out(image, pattern, target):
     """The one file of the disk's /boot whose name matches, for those that start a kernel by themselves."""
     def debugfs(request):
-        return subprocess.run(["debugfs", "-R", request, f"{image}?offset={ROOT_AT}"], check=True, text=True,
-                              capture_output=True).stdout
+        return quietly("debugfs", "-R", request, f"{image}?offset={ROOT_AT}")
     names = re.findall(rf"^/\d+/\d+/\d+/\d+/({pattern})/\d*/$", debugfs("ls -p /boot"), re.M)
     if len(names) != 1:
         raise Failure(f"the disk's /boot holds {len(names)} files like {pattern}, not one: the recipe must follow")

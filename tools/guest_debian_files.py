@@ -83,6 +83,8 @@ for packages in base-passwd base-files -a; do
 done
 passwd --delete root
 echo "second stage: making boot menus"
+mkdir -p /boot/grub/riscv64-efi    # grub-install's doing, where it can write variables of the firmware
+cp /usr/lib/grub/riscv64-efi/*.mod /usr/lib/grub/riscv64-efi/*.lst /boot/grub/riscv64-efi/
 { update-grub && u-boot-update; } || end "no boot menu"
 systemctl enable systemd-networkd.service systemd-resolved.service
 # A server starts when somebody comes, and has keys of its own.

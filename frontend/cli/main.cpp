@@ -1,4 +1,5 @@
 // The program: finds the verb, and turns what is thrown into one line and an exit code.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -103,6 +104,8 @@ int main(std::span<const std::string> arguments) {
 
 int main(int count, char** arguments) {
     hartline::fill_standard_descriptors();
+    // At the limit of its size a file fails in write(), which is told; it does not end the process.
+    std::signal(SIGXFSZ, SIG_IGN);
     const std::vector<std::string> all(arguments + (count > 0 ? 1 : 0), arguments + count);
     return hartline::main(all);
 }

@@ -5,8 +5,8 @@
 
 namespace hartline {
 namespace {
-// What comes from outside while the guest is busy (packets, answers of a shared folder) is taken in at the start of
-// a run: in a slice there are so many.
+// What comes from outside while the guest is busy (packets, answers of a shared folder) is taken in at the
+// start of a run: in a slice there are so many.
 constexpr u64 kLooksASlice = 25;
 }  // namespace
 

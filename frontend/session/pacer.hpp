@@ -24,8 +24,8 @@ public:
     u64 slice_ticks() const { return slice_; }
     // When virtual time is to reach `when`: nanoseconds from `wall` on.
     u64 until(u64 wall, u64 when) const;
-    // May virtual time be at `when` already? A little before its time is nothing to a person, but a host that sleeps
-    // for each of a disk's many short waits wakes late from all of them.
+    // May virtual time be at `when` already? A little before its time is nothing to a person, but a host that
+    // sleeps for each of a disk's many short waits wakes late from all of them.
     bool may_lead_to(u64 wall, u64 when) const { return until(wall, when) <= kLeadNs; }
 
     static constexpr u64 kSliceNs = 5'000'000;       // between two looks at the world outside

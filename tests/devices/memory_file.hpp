@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <mutex>
 #include <vector>
 
@@ -33,6 +34,7 @@ public:
     std::vector<FileOp>* log = nullptr;
     bool fixed = false;
     u64 calls = 0, fail_from = ~u64{0}, fail_to = ~u64{0};  // calls of these numbers fail
+    int error = 0;                                          // which is then in errno
     std::mutex lock;
     std::vector<u8>* kept = nullptr;  // gets the contents when the file is closed
 
@@ -67,7 +69,9 @@ private:
     static constexpr u64 kMost = u64{1} << 28;  // what a test never needs fails
     bool fails() {
         const u64 call = calls++;
-        return call >= fail_from && call < fail_to;
+        const bool failing = call >= fail_from && call < fail_to;
+        if (failing) errno = error;
+        return failing;
     }
     bool perform(const FileOp& op) {
         const std::lock_guard hold(lock);

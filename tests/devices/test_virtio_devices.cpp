@@ -174,12 +174,12 @@ TEST_CASE("completion comes in order, at a time that depends on the requests onl
     DiskRig d;
     d.submit(kIn, 0, {{d.data, 100 * 512, true}});
     d.submit(kIn, 0, {{d.data, 512, true}});
-    d.port.advance(*d.device, 20'000 + 51'200 - 1);
+    d.port.advance(*d.device, 20'000 + 12'800 - 1);
     CHECK_FALSE(d.driver.collect());
     d.port.advance(*d.device, 1);
     CHECK(d.driver.collect()->length == 51'201);
     CHECK_FALSE(d.driver.collect());
-    d.port.advance(*d.device, 511);
+    d.port.advance(*d.device, 127);
     CHECK_FALSE(d.driver.collect());
     d.port.advance(*d.device, 1);
     CHECK(d.driver.collect()->length == 513);
@@ -200,9 +200,9 @@ TEST_CASE("a snapshot with requests in flight goes on where it was") {
     d.driver.store(d.header, std::array<u64, 2>{kIn, 6});
     d.driver.submit(0, {{d.header, 16}, {d.data, 512, true}, {d.status, 1, true}});
     put(*copy, Driver::kNotify, 0);
-    port.advance(*copy, 20'512);
+    port.advance(*copy, 20'128);
     CHECK(d.driver.collect());
-    port.advance(*copy, 511);
+    port.advance(*copy, 127);
     CHECK_FALSE(d.driver.collect());  // the second goes behind the first on the link
     port.advance(*copy, 1);
     CHECK(d.driver.collect());

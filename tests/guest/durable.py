@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What a guest has synced is there after the emulator was killed; what it discards goes back to the host.
+"""What a guest has synced is there after the emulator was killed; what it discards goes back to the host; where the
+host fails the guest gets an I/O error, and a person one line.
 
-usage: durable.py HARTLINE
+usage: durable.py HARTLINE [raw] [qcow2] [overlay] [discard] [errors]
 """
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -127,11 +129,48 @@ def whole_disk_given_back(work):
     check(full > 60 * MIB and blocks(top) < 2 * MIB, f"overlay: {full} bytes of the host's, {blocks(top)} after")
 
 
+def said_once(guest, *parts):
+    lines = [line for line in guest.err.splitlines() if all(part in line for part in parts)]
+    check(len(lines) == 1, f"{len(lines)} lines with {parts}: {guest.err}", guest)
+
+
+def cut_short(work):
+    disk = os.path.join(work, "cut.img")
+    with open(disk, "wb") as file:
+        file.truncate(64 * MIB)
+    guest = boot(HARTLINE, "--disk", disk)
+    guest.run("dd if=/dev/vda of=/dev/null bs=1M count=64")
+    os.truncate(disk, 32 * MIB)
+    guest.run("echo 3 > /proc/sys/vm/drop_caches; ! dd if=/dev/vda of=/dev/null bs=1M skip=40 2>/dev/null")
+    guest.run("dd if=/dev/vda of=/dev/null bs=1M count=32")  # the rest is as good as ever
+    guest.type("poweroff -f\n")
+    guest.finish(0)
+    said_once(guest, f"hartline: {disk}: a read of", "the file was cut short, or is damaged")
+
+
+def host_full(work):
+    """The overlay may not grow beyond 16 MiB, which stands for a full disk."""
+    base = os.path.join(work, "base.img")
+    with open(base, "wb") as file:
+        file.truncate(64 * MIB)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16 * MIB, limits[1]))
+    guest = boot(HARTLINE, "--disk", base + ",overlay")
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    guest.run("dd if=/dev/urandom of=/tmp/some bs=1M count=4 && dd if=/tmp/some of=/dev/vda bs=1M conv=fsync")
+    guest.run("! dd if=/dev/zero of=/dev/vda bs=1M seek=8 count=40 conv=fsync 2>/dev/null")
+    guest.run("echo 3 > /proc/sys/vm/drop_caches; cmp -n $((4 << 20)) /tmp/some /dev/vda")
+    guest.type("poweroff -f\n")
+    guest.finish(0)
+    said_once(guest, f"hartline: {base}: a write of", "File too large; the guest gets an I/O error")
+
+
 PARTS = {
     "raw": killed_raw,
     "qcow2": killed_qcow2,
     "overlay": killed_overlay,
     "discard": lambda work: (gives_back(work, "img"), gives_back(work, "qcow2"), whole_disk_given_back(work)),
+    "errors": lambda work: (cut_short(work), host_full(work)),
 }
 for name in sys.argv[2:] or PARTS:
     with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@
 usage: pci.py HARTLINE [OPTION...]     the options are of `hartline run`: --harts 4 --parallel
 """
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -77,6 +78,33 @@ def root_on_nvme(work):
     check(proof == b"written\n", "what the root's system wrote")
 
 
+def comes_again(work):
+    """An exact run, and one that goes on from a snapshot in the middle of its I/O, end in the same state."""
+    fresh, disk, saved = (os.path.join(work, name) for name in ("fresh", "disk", "saved"))
+    make_disk(fresh)
+    busy = "for+i+in+1+2+3;do+mount+-t+ext4+/dev/nvme0n1+/mnt;seq+1+90000+>/mnt/$i;umount+/mnt;done"
+    command = [IMAGE, "--initrd", INITRD, "--memory", "512M", "--deterministic", "--stats", "--bus", "pci", "--disk",
+               f"{disk},bus=nvme", "--append", f"console=ttyS0 hartline.run={busy}"]
+
+    def run(*more, code=0):
+        shutil.copyfile(fresh, disk)
+        guest = Console(hartline, *command, *more)
+        guest.process.stdin.close()
+        guest.finish(code)
+        return guest.stats()
+    instructions, state = run()
+    check(run() == (instructions, state), "an exact run comes again")
+    for part in 0.7, 0.9:
+        tick = int(instructions * part)
+        run("--save-at", f"{tick}:{saved}", "--max-instructions", str(tick), code=4)
+        guest = Console(hartline, *command, "--load", saved)    # with the disk as the other run left it
+        guest.process.stdin.close()
+        guest.finish(0)
+        check(guest.stats() == (instructions - tick, state), f"the same end after a snapshot at {tick}")
+
+
 with tempfile.TemporaryDirectory() as work:
     disks_on_every_bus(work)
     root_on_nvme(work)
+    if not options:
+        comes_again(work)

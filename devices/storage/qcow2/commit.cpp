@@ -50,7 +50,9 @@ bool Image::commit() {
 bool Image::cover_end() {
     const u64 end = refcounts_.end() << header_.cluster_bits;
     const auto size = file_->size();
-    return size && (*size >= end || file_->truncate(end));
+    if (!size || *size < file_end_ || (*size < end && !file_->truncate(end))) return false;
+    file_end_ = std::max(*size, end);
+    return true;
 }
 
 bool Image::write_new_tables(const std::vector<Table*>& tables) {

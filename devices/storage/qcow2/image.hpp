@@ -95,6 +95,7 @@ private:
 
     // read.cpp
     bool read_run(const Run& run, u64 offset, std::span<u8> out);
+    bool read_data(u64 host, std::span<u8> out);
     bool read_backing(u64 offset, std::span<u8> out);
     bool has_backing(u64 offset) const { return backing_ != nullptr && offset < backing_->bytes(); }
     std::shared_ptr<const std::vector<u8>> unpack(const Mapping& mapping);
@@ -148,6 +149,7 @@ private:
     u64 fresh_from_ = 0;             // clusters from here on were never written
     u64 pack_at_ = 0;                // where the next compressed cluster may begin; 0: nowhere
     std::atomic<u64> host_end_ = 0;  // data lies below
+    std::atomic<u64> file_end_ = 0;  // of the file, at the least: a shorter one was cut by somebody else
     std::atomic<bool> dirty_ = false, announced_ = false, corrupt_ = false;
 
     std::mutex unpacked_lock_;

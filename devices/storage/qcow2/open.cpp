@@ -32,6 +32,7 @@ Image::Image(std::unique_ptr<HostFile> file, const Header& header, std::unique_p
     announced_ = header_.autoclear == 0;
     host_end_ = refcounts_.end() << header_.cluster_bits;
     fresh_from_ = refcounts_.end();
+    file_end_ = file_->size().value_or(0);
 }
 
 Image::~Image() {

@@ -35,12 +35,19 @@ bool Image::read_run(const Run& run, u64 offset, std::span<u8> out) {
         return true;
     }
     switch (run.kind) {
-        case Kind::Data: return read_padded(*file_, run.host, out);
+        case Kind::Data: return read_data(run.host, out);
         case Kind::Backing: return read_backing(offset, out);
         case Kind::Zero: break;
     }
     std::ranges::fill(out, u8{0});
     return true;
+}
+
+// Data past the end of the file are zeroes, as where only the mapping was allocated; but not in a file that
+// was longer.
+bool Image::read_data(u64 host, std::span<u8> out) {
+    if (file_->read(host, out)) return true;
+    return (host >= file_end_ || out.size() > file_end_ - host) && read_padded(*file_, host, out);
 }
 
 // A backing image that is smaller than the disk ends in zeroes.
