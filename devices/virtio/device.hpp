@@ -5,7 +5,6 @@
 // the device and turns registers into calls of it.
 #pragma once
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -31,7 +30,7 @@ public:
         std::string_view name;
         u32 id = 0;                              // "Device Types"
         u64 features = 0;                        // the device's own; those of rings are added
-        std::initializer_list<u32> queue_sizes;  // the largest of each
+        std::vector<u32> queue_sizes;            // the largest of each
     };
 
     virtual ~VirtioDevice() = default;

@@ -49,6 +49,12 @@ po::options_description machine_options() {
     add("balloon", po::value<std::string>()->value_name("HOW"),
         "'on': memory that the guest frees goes back to the host; SIZE: the guest is asked to make do with so much of "
         "its memory too; 'off' (on; with --deterministic off). Ctrl-A b shows it, Ctrl-A + and - change it");
+    add("port", po::value<std::vector<std::string>>()->value_name("NAME=WHERE")->composing(),
+        "/dev/virtio-ports/NAME in the guest, up to 8: WHERE is a FILE for what it writes, 'socket:PATH' for one at a "
+        "time to connect to, or 'stdio', to which this terminal's input goes then");
+    add("vsock", po::value<std::string>()->value_name("CID[,DIR]"),
+        "sockets between host and guest, whose address is CID (3 and on). DIR (vsock-CID) holds them: DIR/connect takes "
+        "'CONNECT PORT' and a newline to the guest's PORT; the guest's connections to PORT of CID 2 go to DIR/PORT");
     add("bus", po::value<std::string>()->value_name("WHICH"),
         "of virtio devices that do not say it: 'mmio', up to 8 of them, or 'pci' (mmio)");
     add("watchdog", po::value<std::string>()->value_name("[ACTION]"),
@@ -277,6 +283,10 @@ RunConfig to_config(const po::variables_map& values) {
     if (const auto* most = text(values, "max-instructions"))
         config.max_instructions = parse_count("--max-instructions", *most);
     if (const auto* save = text(values, "save-at")) config.save_at = parse_save_at(*save);
+    if (values.count("port") != 0)
+        for (const auto& port : values["port"].as<std::vector<std::string>>())
+            config.ports.push_back(parse_port(port));
+    if (const auto* vsock = text(values, "vsock")) config.vsock = parse_vsock(*vsock);
     if (const auto* balloon = text(values, "balloon")) config.balloon = parse_balloon(*balloon);
     if (const auto* net = text(values, "net")) config.net = parse_net(*net);
     if (values.count("publish") != 0)
@@ -331,6 +341,8 @@ std::string config_text(const RunConfig& config) {
     for (const ShareConfig& share : config.shares)
         line("share", share.path + ":" + share.tag + (share.read_only ? ":ro" : ":rw"));
     line("balloon", config.balloon ? balloon_text(*config.balloon) : "");
+    for (const PortConfig& port : config.ports) line("port", port_text(port));
+    line("vsock", config.vsock ? vsock_text(*config.vsock) : "");
     line("pmp-entries", std::to_string(config.pmp_entries));
     line("ad-bits", config.hardware_ad ? "hardware" : "fault");
     line("console", config.virtio_input ? "virtio" : "uart");

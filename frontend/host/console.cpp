@@ -145,6 +145,7 @@ ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     if (ready > 0 && files[0].revents != 0) take_signals();
     if (ready > 0 && files[1].revents != 0) read_input(events, want_input);
     if (ready > 0 && files[2].revents != 0) clear_wake();
+    events.resized = std::exchange(resized_, false);
     events.signal = ending_;
     return events;
 }
@@ -182,6 +183,7 @@ void Console::handle(int signal) {
             terminal_.enter_raw();
             paused_ = terminal_.is_terminal() && !terminal_.foreground();
             return;
+        case SIGWINCH: resized_ = true; return;
         default:
             if (!ending_) ending_ = signal;
     }

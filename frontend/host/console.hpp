@@ -18,6 +18,7 @@ namespace hartline {
 struct ConsoleEvents {
     std::vector<u8> bytes;  // for the guest
     std::vector<ConsoleCommand> commands;
+    bool resized = false;  // the terminal has another size
     std::optional<int>
         signal;  // end with it: SIGINT, SIGTERM, SIGHUP, SIGQUIT; SIGPIPE: nobody reads the output
 };
@@ -56,6 +57,7 @@ public:
     // Has input ended (or was there never any), so that no byte can come any more?
     bool input_ended() const { return !input_open_; }
     bool is_terminal() const { return terminal_.is_terminal(); }
+    std::optional<Terminal::Size> size() const { return terminal_.size(); }
 
 private:
     static constexpr std::size_t kFlushBytes = 64 * 1024;
@@ -77,6 +79,7 @@ private:
     bool input_open_;
     bool paused_ = false;  // in the background: not read until SIGCONT
     bool output_open_ = true;
+    bool resized_ = false;
     std::optional<int> ending_;   // the signal that ends the session, once seen
     std::exception_ptr failure_;  // of an output that nobody has been told of
     std::vector<u8> pending_;     // output, up to flush()

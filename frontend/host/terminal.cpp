@@ -2,6 +2,7 @@
 #include "frontend/host/terminal.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,13 @@ void Terminal::start_guardian() {
     guardian_process_ = ::fork();
     if (guardian_process_ == 0) guard(child_end.get(), fd_, saved_);
     if (guardian_process_ < 0) throw HostError("fork", std::strerror(errno));
+}
+
+std::optional<Terminal::Size> Terminal::size() const {
+    winsize window{};
+    if (!terminal_ || ::ioctl(fd_, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 || window.ws_row == 0)
+        return std::nullopt;
+    return Size{window.ws_col, window.ws_row};
 }
 
 bool Terminal::foreground() const { return terminal_ && ::tcgetpgrp(fd_) == ::getpgrp(); }

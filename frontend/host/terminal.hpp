@@ -3,6 +3,8 @@
 #include <sys/types.h>
 #include <termios.h>
 
+#include <optional>
+
 #include "frontend/host/files.hpp"
 
 namespace hartline {
@@ -18,6 +20,10 @@ public:
 
     bool is_terminal() const { return terminal_; }
     bool raw() const { return raw_; }
+    struct Size {
+        u16 columns, rows;
+    };
+    std::optional<Size> size() const;  // none: no terminal, or one that does not know
     // Is this process in the terminal's foreground, so that it may read and set it?
     bool foreground() const;
     void enter_raw();  // if in the foreground. Throws HostError. For the first time before any thread

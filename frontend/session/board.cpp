@@ -26,6 +26,7 @@
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
 #include "devices/virtio/pci.hpp"
+#include "devices/virtio/vsock.hpp"
 #include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/flash.hpp"
@@ -187,9 +188,40 @@ void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink, const Wa
     if (config.net) add_network(config);
     for (const ShareConfig& share : config.shares) add_share(config, share);
     if (config.balloon && config.balloon->present) add_balloon(config, watchers);
-    const Device& console = add_virtio(config.bus, virtio_console(sink), kConsoleSlot);
+    if (config.vsock) add_vsock(config);
+    add_console(config, sink, watchers);
     add_virtio(config.bus, virtio_entropy(*config.seed), kEntropySlot);
-    if (config.virtio_input) console_ = &console;
+}
+
+void Board::add_console(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
+    ports_ = make_ports(config.ports, sink, watchers.tell);
+    typed_port_ = typed_port(config);
+    virtio_console_ =
+        &add_virtio(config.bus, virtio_console(sink, {.ports = ports_, .typed = typed_port_}), kConsoleSlot);
+    if (config.virtio_input || typed_port_ != 0) console_ = virtio_console_;
+    u8 number = 0;
+    for (const ConsolePort& port : ports_)
+        port.host->open(++number, [machine = machine_.get(), console = virtio_console_](
+                                      std::span<const u8> record) { machine->post(*console, record); });
+}
+
+void Board::add_vsock(const RunConfig& config) {
+    vsock_ = make_vsock(*config.vsock);
+    vsock_device_ = &add_virtio(config.bus, virtio_vsock(config.vsock->cid, vsock_));
+    vsock_->open([machine = machine_.get(), device = vsock_device_](std::span<const u8> record) {
+        machine->post(*device, record);
+    });
+}
+
+void Board::type(std::span<const u8> bytes) {
+    if (console_ != virtio_console_) return machine_->post(*console_, bytes);
+    machine_->post(*console_,
+                   stream::port_record(stream::PortRecord::Data, static_cast<u8>(typed_port_), bytes));
+}
+
+void Board::resize(ConsoleSize size) {
+    const u32 both = u32{size.rows} << 16 | size.columns;
+    machine_->post(*virtio_console_, stream::port_record(stream::PortRecord::Resized, 0, both));
 }
 
 void Board::add_network(const RunConfig& config) {
@@ -204,6 +236,8 @@ void Board::add_network(const RunConfig& config) {
 
 void Board::announce() {
     if (card_ != nullptr) machine_->post(*card_, net::record_of(net::RecordKind::Announce));
+    if (vsock_ != nullptr) machine_->post(*vsock_device_, stream::vsock_record(stream::VsockRecord::Lost, 0));
+    for (const ConsolePort& port : ports_) port.host->announce();
 }
 
 void Board::add_share(const RunConfig& config, const ShareConfig& share) {
@@ -230,13 +264,16 @@ void Board::add_balloon(const RunConfig& config, const Watchers& watchers) {
 }
 
 bool Board::awaits_answers() const {
-    return network_ != nullptr ||
+    return network_ != nullptr || vsock_ != nullptr ||
+           std::ranges::any_of(ports_, [](const ConsolePort& port) { return !port.host->constant(); }) ||
            std::any_of(shares_.begin(), shares_.end(), [](const auto& share) { return share->busy(); });
 }
 
 // Threads that answer have the machine to answer to.
 Board::~Board() {
     if (network_ != nullptr) network_->close();
+    if (vsock_ != nullptr) vsock_->close();
+    for (const ConsolePort& port : ports_) port.host->close();
     for (const auto& share : shares_) share->stop();
 }
 
@@ -264,6 +301,7 @@ void Board::write_tree(const RunConfig& config) {
 
 void Board::reset() {
     machine_->reset();
+    for (const ConsolePort& port : ports_) port.host->announce();
     boot_.place(machine_->ram(), tree_);
 }
 }  // namespace hartline

@@ -9,6 +9,7 @@
 
 #include "core/machine.hpp"
 #include "devices/pci/bus.hpp"
+#include "devices/virtio/console.hpp"
 #include "devices/virtio/device.hpp"
 #include "frontend/session/boot.hpp"
 #include "frontend/session/config.hpp"
@@ -46,10 +47,14 @@ public:
     Machine& machine() { return *machine_; }
     // Takes what is typed: the UART, HTIF where a program has it, or the virtio console by `virtio_input`.
     const Device& console() const { return *console_; }
-    // Can something come in from a network?
+    // Posts what was typed to it.
+    void type(std::span<const u8> bytes);
+    // The terminal before the virtio console has a size now.
+    void resize(ConsoleSize size);
     // Takes the records of devices/virtio/balloon.hpp; null: the machine has none.
     const Device* balloon() const { return balloon_; }
-    // Tells the network that this machine is there (again), where it was loaded and not started.
+    // Tells the network that this machine is there (again), where it was loaded and not started; and the machine who
+    // is at its ports.
     void announce();
     const std::vector<u8>& tree() const { return tree_; }
     const Boot& boot() const { return boot_; }
@@ -71,6 +76,8 @@ private:
     void add_disks(const RunConfig& config, const Watchers& watchers);
     void add_virtio_devices(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
     void add_network(const RunConfig& config);
+    void add_console(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
+    void add_vsock(const RunConfig& config);
     void add_balloon(const RunConfig& config, const Watchers& watchers);
     void add_share(const RunConfig& config, const ShareConfig& share);
     void add_htif(ByteSink& sink);
@@ -79,6 +86,11 @@ private:
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
+    const Device* virtio_console_ = nullptr;
+    unsigned typed_port_ = 0;               // of that, where it is console_
+    const Device* vsock_device_ = nullptr;
+    std::shared_ptr<stream::VsockHost> vsock_;  // null: none. Closed before the machine goes
+    std::vector<ConsolePort> ports_;        // closed before the machine goes
     std::shared_ptr<pci::PciBus> pci_;              // null: no device of the machine is on it
     unsigned last_function_ = 0, next_virtio_ = 0;  // slots: of the bus, and of virtio over MMIO
     const Device* card_ = nullptr;

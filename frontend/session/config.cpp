@@ -115,6 +115,8 @@ void validate(const RunConfig& config) {
     validate_net(config);
     validate_shares(config);
     validate_balloon(config);
+    validate_ports(config);
+    validate_vsock(config);
     validate_translator(config);
     validate_run(config);
 }

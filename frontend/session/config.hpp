@@ -12,6 +12,8 @@
 #include "devices/watchdog.hpp"
 #include "frontend/session/balloon.hpp"
 #include "frontend/session/net.hpp"
+#include "frontend/session/ports.hpp"
+#include "frontend/session/vsock.hpp"
 
 namespace hartline {
 
@@ -69,6 +71,8 @@ struct RunConfig {
     // With disks at most kMostDisks.
     std::vector<ShareConfig> shares;
     std::optional<BalloonConfig> balloon;  // not given: none; `hartline run` chooses by default_balloon()
+    std::vector<PortConfig> ports;         // of the virtio console, at most ConsoleOptions::kMostPorts
+    std::optional<VsockConfig> vsock;      // not given: none
     unsigned pmp_entries = 16;             // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
     bool virtio_input = false;  // input goes to the virtio console instead of the UART

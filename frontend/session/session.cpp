@@ -42,6 +42,7 @@ Outcome Session::run() {
     if (!config_.load.empty()) load();
     console_.start();
     machine_.journal().on_post([this] { console_.wake(); });
+    tell_size();
     if (config_.parallel)
         run_parallel();
     else if (config_.deterministic)
@@ -117,7 +118,14 @@ void Session::service(u64 timeout_ns) {
     const ConsoleEvents events = console_.poll(timeout_ns, want);
     waiting_.insert(waiting_.end(), events.bytes.begin(), events.bytes.end());
     for (const ConsoleCommand command : events.commands) act(command);
+    if (events.resized) tell_size();
     if (!ended() && events.signal) end(kExitSignal + *events.signal);
+}
+
+// Only who has the virtio console before him looks for its size.
+void Session::tell_size() {
+    if (!config_.virtio_input || config_.deterministic) return;
+    if (const auto size = console_.size()) board_.resize({size->columns, size->rows});
 }
 
 void Session::act(ConsoleCommand command) {
@@ -178,7 +186,7 @@ void Session::restart() {
 void Session::give_input(std::size_t most) {
     const std::size_t count = std::min({most, board_.console().input_room(), waiting_.size() - given_});
     if (count == 0) return;
-    machine_.post(board_.console(), std::span(waiting_).subspan(given_, count));
+    board_.type(std::span(waiting_).subspan(given_, count));
     given_ += count;
     if (given_ < waiting_.size()) return;
     waiting_.clear();

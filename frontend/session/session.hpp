@@ -71,6 +71,7 @@ private:
     bool answers_may_come() const;  // from the host, to what the guest asked for
     void service(u64 timeout_ns);   // output, signals, keys
     void act(ConsoleCommand command);
+    void tell_size();  // of the terminal
     void change_balloon(ConsoleCommand command);
     void guest_stopped();  // power-off, failure code, reset, pause
     void pause();

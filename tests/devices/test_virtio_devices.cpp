@@ -244,9 +244,12 @@ namespace {
 struct ConsoleRig {
     FakePort port;
     Sink sink;
-    std::unique_ptr<Device> device = virtio_mmio(virtio_console(sink, {132, 43}))(port);
+    std::unique_ptr<Device> device = virtio_mmio(virtio_console(sink, {.size = {132, 43}}))(port);
     Driver driver{port, *device};
     u64 data = driver.alloc(65536);
+    void type(std::string_view typed) {
+        device->input(stream::port_record(stream::PortRecord::Data, 0, bytes_of(typed)));
+    }
     std::string text(u64 at, u32 length) {
         std::string out(length, 0);
         CHECK(port.ram.read(at, std::span(reinterpret_cast<u8*>(out.data()), length)));
@@ -266,7 +269,7 @@ TEST_CASE("the console sends, receives, and shows its size") {
     CHECK(c.sink.text == "hello world");
     CHECK(c.driver.collect(1)->length == 0);
     CHECK(c.driver.acknowledge());
-    c.device->input(bytes_of("abcdef"));
+    c.type("abcdef");
     CHECK_FALSE(c.port.irq);
     c.driver.submit(0, {{c.data, 4, true}});
     c.driver.submit(0, {{c.data + 100, 4, true}});
@@ -277,7 +280,7 @@ TEST_CASE("the console sends, receives, and shows its size") {
     CHECK_FALSE(c.driver.collect(0));
     CHECK(c.text(c.data, 4) == "abcd");
     CHECK(c.driver.acknowledge());
-    c.device->input(bytes_of("g"));  // a buffer waits: at once
+    c.type("g");  // a buffer waits: at once
     CHECK(c.port.irq);
     CHECK(c.driver.collect(0)->length == 1);
     CHECK(c.text(c.data + 200, 1) == "g");
@@ -285,7 +288,7 @@ TEST_CASE("the console sends, receives, and shows its size") {
 
 TEST_CASE("what is typed before the driver is there waits for it, bounded") {
     ConsoleRig c;
-    c.device->input(bytes_of(std::string(70'000, 'q')));
+    c.type(std::string(70'000, 'q'));
     CHECK(c.device->input_room() == 0);
     c.driver.start(8, 2);
     c.driver.submit(0, {{c.data, 65536, true}});
@@ -297,7 +300,7 @@ TEST_CASE("what is typed before the driver is there waits for it, bounded") {
 TEST_CASE("a buffer with no room for input is given back empty") {
     ConsoleRig c;
     c.driver.start(8, 2);
-    c.device->input(bytes_of("x"));
+    c.type("x");
     c.driver.submit(0, {{c.data, 16}});
     c.driver.kick(0);
     CHECK(c.driver.collect(0)->length == 0);

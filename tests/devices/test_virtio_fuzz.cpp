@@ -76,8 +76,8 @@ void ask(Driver& driver, std::mt19937_64& random, u32 number) {
         driver.submit(number, buffers);
 }
 
-unsigned queues_of(std::string_view name) { 
-    return name == "virtio4" ? 3 : name == "virtio1" ? 2 : name == "virtio5" ? 5 : 1;
+unsigned queues_of(std::string_view name) {
+    return name == "virtio4" ? 3 : name == "virtio1" ? 6 : name == "virtio5" ? 5 : name == "virtio7" ? 3 : 1;
 }
 
 void play(Driver& driver, std::mt19937_64& random, unsigned queues) {
@@ -95,6 +95,9 @@ void play(Driver& driver, std::mt19937_64& random, unsigned queues) {
         else
             for (u64 i = random() % 4; i != 0; --i) ask(driver, random, number);
         if (random() % 2 == 0) driver.device.input(bytes_of("some input"));
+        if (random() % 2 == 0)  // a record of a console
+            driver.device.input(std::vector<u8>{static_cast<u8>(random() % 6), static_cast<u8>(random() % 3),
+                                                static_cast<u8>(random()), 1, 0, 0});
         if (random() % 4 == 0) driver.device.input(std::vector<u8>{1});  // a question to a balloon
         if (random() % 4 == 0) driver.device.input(std::vector<u8>(80));  // a frame, for a card
         driver.kick(static_cast<u32>(random() % 8 == 0 ? random() : number));

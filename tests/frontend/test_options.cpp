@@ -90,6 +90,41 @@ TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") 
     CHECK(balloon_bytes(parse_balloon("1G"), u64{3} << 30) == u64{2} << 30);
 }
 
+TEST_CASE("ports_lead_to_files_sockets_or_the_terminal", "[frontend][ports]") {
+    CHECK(parse_port("a=b=c") == PortConfig{"a", PortConfig::Kind::File, "b=c"});
+    CHECK(parse_port("a=./stdio") == PortConfig{"a", PortConfig::Kind::File, "./stdio"});
+    for (const char* const text : {"a", "a=", "=b", "a/b=c", "a b=c", "..=c", "a=socket:"})
+        CHECK(complaint_of([&] { parse_port(text); }).starts_with("--port: "));
+    const auto refused = [](const std::vector<std::string>& ports, auto change) {
+        RunConfig config;
+        config.image = "Image";
+        for (const std::string& text : ports) config.ports.push_back(parse_port(text));
+        change(config);
+        return complaint_of([&] { validate(config); }).starts_with("--port: ");
+    };
+    const auto as_is = [](RunConfig&) {};
+    CHECK_FALSE(refused({"a=b", "b=stdio", "c=socket:d"}, as_is));
+    CHECK(refused({"a=b", "a=c"}, as_is));
+    CHECK(refused({"a=stdio", "b=stdio"}, as_is));
+    CHECK(refused({"a=stdio"}, [](RunConfig& config) { config.virtio_input = true; }));
+    CHECK(refused({"a=socket:b"}, [](RunConfig& config) { config.deterministic = true; }));
+    CHECK_FALSE(refused({"a=b"}, [](RunConfig& config) { config.deterministic = true; }));
+    CHECK(refused({"1=a", "2=a", "3=a", "4=a", "5=a", "6=a", "7=a", "8=a", "9=a"}, as_is));
+}
+
+TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
+    CHECK(parse_vsock("3") == VsockConfig{3, "vsock-3"});
+    CHECK(parse_vsock("4294967294,a,b") == VsockConfig{0xffff'fffe, "a,b"});
+    for (const char* const text : {"2", "4294967295", "x", "", "3,"})
+        CHECK(complaint_of([&] { parse_vsock(text); }).starts_with("--vsock"));
+    RunConfig config;
+    config.image = "Image";
+    config.vsock = VsockConfig{};
+    config.deterministic = true;
+    CHECK(complaint_of([&] { validate(config); }).starts_with("--vsock: "));
+    CHECK(complaint_of([] { make_vsock({3, "/nowhere/at/all"}); }).starts_with("--vsock: /nowhere/at/all: "));
+}
+
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
     CHECK(complaint_of([] {
               parse_run(Arguments{"Image", "--memroy", "1G"});
@@ -153,6 +188,10 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.bus = DeviceBus::Pci;
     full.watchdog = WatchdogAction::Pause;
     full.shares = {{"/a:b", "share0", false}, {"c", "src", true}};
+    full.ports = {{"a", PortConfig::Kind::File, "out=1"},
+                  {"b.c", PortConfig::Kind::Socket, "/run/s"},
+                  {"d", PortConfig::Kind::Stdio, ""}};
+    full.vsock = VsockConfig{7, "a folder,with"};
     full.balloon = BalloonConfig{.present = true, .size = u64{96} << 20};
     full.pmp_entries = 64;
     full.hardware_ad = false;

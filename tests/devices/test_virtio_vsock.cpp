@@ -1,0 +1,234 @@
+// Sockets between host and guest: the protocol, credit, and drivers that lie.
+#include <catch2/catch.hpp>
+
+#include <utility>
+
+#include "devices/virtio/mmio.hpp"
+#include "devices/virtio/vsock.hpp"
+#include "tests/devices/virtio_driver.hpp"
+
+using namespace hartline;
+using namespace hartline::test;
+using stream::VsockRecord;
+using Driver = VirtioDriver;
+
+namespace {
+enum : u16 { kRequest = 1, kResponse, kReset, kShutdown, kReadWrite, kCreditUpdate, kCreditRequest };
+constexpr u32 kReceive = 0, kTransmit = 1, kEvents = 2, kHeaderBytes = 44;
+constexpr u32 kWindow = stream::kVsockWindow;
+
+struct Packet {
+    u64 src_cid = 3, dst_cid = 2;
+    u32 src_port = 1000, dst_port = 80, len = 0;
+    u16 type = 1, op = 0;
+    u32 flags = 0, buf_alloc = 0x1'0000, fwd_cnt = 0;
+};
+
+// What the device tells the host, as a line each.
+struct FakeHost final : stream::VsockHost {
+    std::string log;
+    u64 bytes = 0, credit = 0;
+    void note(const char* what, u32 connection) { log += what + std::to_string(connection) + " "; }
+    void connect(u32 connection, u32) override { note("connect", connection); }
+    void established(u32 connection) override { note("established", connection); }
+    void send(u32, std::span<const u8> data) override { bytes += data.size(); }
+    void end(u32 connection) override { note("end", connection); }
+    void finish(u32 connection) override { note("finish", connection); }
+    void taken(u32, u64 more) override { credit += more; }
+    void drop_all() override { log += "drop "; }
+};
+
+struct Rig {
+    FakePort port;
+    std::shared_ptr<FakeHost> host = std::make_shared<FakeHost>();
+    std::unique_ptr<Device> device = virtio_mmio(virtio_vsock(3, host))(port);
+    Driver driver{port, *device};
+    u64 out = driver.alloc(0x2'0000), in = driver.alloc(0x2'0000);
+    bool waiting = false;
+    Rig() {
+        driver.start(64, 3);
+        host->log.clear();
+    }
+    void send(const Packet& packet, u32 payload) {
+        CHECK(port.ram.write(out, std::span(reinterpret_cast<const u8*>(&packet), kHeaderBytes)));
+        driver.submit(kTransmit, {{out, kHeaderBytes + payload}});
+        driver.kick(kTransmit);
+        CHECK(driver.collect(kTransmit));
+    }
+    void send(const Packet& packet) { send(packet, packet.len); }
+    // What the device says next; op 0: nothing.
+    Packet next(u32 room = 0x1'0000) {
+        if (!std::exchange(waiting, true)) driver.submit(kReceive, {{in, kHeaderBytes + room, true}});
+        driver.kick(kReceive);
+        const auto used = driver.collect(kReceive);
+        waiting = !used;
+        Packet packet;
+        if (used) CHECK(port.ram.read(in, std::span(reinterpret_cast<u8*>(&packet), kHeaderBytes)));
+        if (used) CHECK(used->length == kHeaderBytes + packet.len);
+        return packet;
+    }
+    void record(VsockRecord kind, u32 number) { device->input(stream::vsock_record(kind, number)); }
+    void record(VsockRecord kind, u32 number, u32 value) { device->input(stream::vsock_record(kind, number, value)); }
+    void data(u32 number, std::size_t size) {
+        device->input(stream::vsock_record(VsockRecord::Data, number, std::vector<u8>(size, 'd')));
+    }
+    // The guest's connection 1, agreed on.
+    void connect() {
+        send({.op = kRequest});
+        record(VsockRecord::Accepted, 1);
+        CHECK(next().op == kResponse);
+    }
+};
+}  // namespace
+
+TEST_CASE("vsock: the guest reaches the host, sends, is answered and ends", "[vsock]") {
+    Rig r;
+    CHECK(get(*r.device, Driver::kConfig, 8) == 3);
+    r.connect();
+    r.send({.len = 1000, .op = kReadWrite});
+    CHECK(r.host->bytes == 1000);
+    r.record(VsockRecord::Credit, 1, 1000);
+    r.data(1, 5);
+    const Packet answer = r.next();
+    CHECK((answer.op == kReadWrite && answer.len == 5 && answer.fwd_cnt == 1000 && answer.buf_alloc == kWindow));
+    CHECK((answer.src_port == 80 && answer.dst_port == 1000 && answer.src_cid == 2 && answer.dst_cid == 3));
+    CHECK(r.host->credit == 5);
+    r.send({.op = kShutdown, .flags = 2, .fwd_cnt = 5});
+    CHECK(r.next().op == 0);
+    r.record(VsockRecord::End, 1);
+    const Packet end = r.next();
+    CHECK((end.op == kShutdown && end.flags == 2));
+    r.send({.op = kShutdown, .flags = 1, .fwd_cnt = 5});
+    CHECK(r.next().op == kReset);
+    CHECK(r.host->log == "connect1 end1 finish1 ");
+    r.send({.len = 1, .op = kReadWrite});  // of a connection that is gone
+    CHECK(r.next().op == kReset);
+    CHECK(r.host->bytes == 1000);
+}
+
+TEST_CASE("vsock: the host reaches the guest, or is refused", "[vsock]") {
+    Rig r;
+    r.record(VsockRecord::Connect, 2, 5000);
+    const Packet request = r.next();
+    CHECK((request.op == kRequest && request.dst_port == 5000));
+    r.send({.src_port = 5000, .dst_port = request.src_port, .op = kResponse});
+    CHECK(r.host->log == "established2 ");
+    r.data(2, 3);
+    CHECK(r.next().len == 3);
+    r.record(VsockRecord::Connect, 4, 5001);
+    const Packet other = r.next();
+    r.send({.src_port = 5001, .dst_port = other.src_port, .op = kReset});
+    CHECK(r.host->log == "established2 finish4 ");
+    r.record(VsockRecord::Closed, 2);
+    const Packet end = r.next();
+    CHECK((end.op == kShutdown && end.flags == 3));
+}
+
+TEST_CASE("vsock: a host's port where nobody is, and a type that is not known", "[vsock]") {
+    Rig r;
+    r.send({.op = kRequest});
+    r.record(VsockRecord::Closed, 1);
+    CHECK(r.next().op == kReset);
+    r.send({.type = 2, .op = kRequest});
+    CHECK(r.next().op == kReset);
+    r.send({.dst_cid = 9, .op = kRequest});
+    CHECK(r.next().op == kReset);
+    r.send({.src_cid = 4, .op = kRequest});  // another's address: thrown away
+    r.send({.op = kReset});
+    CHECK(r.next().op == 0);
+}
+
+TEST_CASE("vsock: data waits for the guest's credit", "[vsock]") {
+    Rig r;
+    r.send({.op = kRequest, .buf_alloc = 100});
+    r.record(VsockRecord::Accepted, 1);
+    CHECK(r.next().op == kResponse);
+    r.data(1, 250);
+    CHECK(r.next().len == 100);
+    CHECK(r.next().op == 0);
+    r.send({.op = kCreditUpdate, .buf_alloc = 100, .fwd_cnt = 100});
+    CHECK(r.next(30).len == 30);  // in a small buffer
+    CHECK(r.next().len == 70);
+    r.send({.op = kCreditUpdate, .buf_alloc = 0, .fwd_cnt = 100});  // less than is under way
+    CHECK(r.next().op == 0);
+    r.send({.op = kCreditRequest, .buf_alloc = 100, .fwd_cnt = 200});
+    CHECK(r.next().len == 50);
+}
+
+TEST_CASE("CVE-2019-18960: vsock: lengths that the chain does not hold", "[vsock]") {
+    Rig r;
+    r.connect();
+    r.send({.len = 1000, .op = kReadWrite}, 999);
+    r.send({.len = ~0u, .op = kReadWrite}, 8);
+    r.driver.submit(kTransmit, {{r.out, 43}});
+    r.driver.kick(kTransmit);
+    CHECK(r.driver.collect(kTransmit));
+    CHECK(r.host->bytes == 0);
+    CHECK_FALSE(r.driver.broken());
+    r.driver.submit(kReceive, {{r.in, 43, true}});
+    r.data(1, 1);
+    CHECK(r.driver.broken());
+}
+
+TEST_CASE("CVE-2020-27174: vsock: who sends beyond his credit, or asks for too much, is refused", "[vsock]") {
+    Rig r;
+    r.connect();
+    r.send({.len = 0x8000, .op = kReadWrite});
+    r.send({.len = 0x8000, .op = kReadWrite});
+    CHECK(r.host->bytes == kWindow);
+    r.send({.len = 1, .op = kReadWrite});
+    CHECK(r.host->bytes == kWindow);
+    CHECK(r.next().op == kReset);
+    for (u32 i = 0; i < stream::kMostConnections + 20; ++i) r.send({.src_port = 2000 + i, .op = kRequest});
+    unsigned resets = 0;
+    while (r.next().op == kReset) ++resets;
+    CHECK(resets != 0);
+    for (u32 i = 0; i < 300; ++i) {  // strangers, whose answers nobody takes
+        CHECK(r.port.ram.write(r.out, std::vector<u8>(kHeaderBytes)));
+        r.driver.store(r.out, u64{3});
+        if (i < 60) r.driver.submit(kTransmit, {{r.out, kHeaderBytes}});
+        r.driver.kick(kTransmit);
+    }
+    CHECK_FALSE(r.driver.broken());
+    CHECK(save_of(*r.device).size() < 64 * 1024);
+}
+
+TEST_CASE("CVE-2021-3748: vsock: a reset forgets connections; a load tells the guest", "[vsock]") {
+    Rig r;
+    r.connect();
+    r.data(1, 100);
+    const auto image = save_of(*r.device);
+    Rig other;
+    load_into(*other.device, image);
+    CHECK(save_of(*other.device) == image);
+    r.driver.submit(kEvents, {{r.in, 4, true}});
+    r.driver.store(r.in, u32{0xffff'ffff});
+    r.record(VsockRecord::Lost, 0);
+    CHECK(r.driver.collect(kEvents)->length == 4);
+    CHECK(r.driver.load<u32>(r.in) == 0);
+    CHECK(r.host->log.ends_with("drop "));
+    r.driver.start(64, 3);
+    r.waiting = false;
+    r.send({.len = 1, .op = kReadWrite});
+    CHECK(r.next().op == kReset);
+}
+
+TEST_CASE("CVE-2013-4534: vsock: a snapshot's numbers are checked", "[vsock]") {
+    Rig r;
+    r.connect();
+    const auto image = save_of(*r.device);
+    unsigned refused = 0;
+    for (std::size_t at = 0; at < image.size(); ++at) {
+        auto bad = image;
+        bad[at] ^= 0xff;
+        Rig other;
+        try {
+            load_into(*other.device, bad);
+            other.data(1, 10);
+            (void)other.next();
+        } catch (const ArchiveError&) {
+            ++refused;
+        }
+    }
+    CHECK(refused > 30);
+}
