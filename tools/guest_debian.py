@@ -31,7 +31,8 @@ SILENCE = 900    # seconds without a line from a guest that configures packages:
 # Who may run the second stage, the best first (its console is standard input and output), and pack the disk.
 EMULATORS = {
     "hartline": (ROOT / "build/release/hartline", [
-        "run", "{kernel}", "--initrd", "{initrd}", "--append", "{append}", "--disk", "{disk}", "--net", "none", "--quiet"],
+        "run", "{kernel}", "--initrd", "{initrd}", "--append", "{append}", "--disk", "{disk}", "--net", "none",
+        "--quiet"],
         [ROOT / "build/release/hartline", "image", "convert", "--compress", "--compression", "zstd", "--force",
          "{disk}", "{packed}"]),
     "qemu": ("qemu-system-riscv64", [
@@ -135,7 +136,7 @@ def make_disk(image, root):
     grub = image.parent / "grub.cfg"
     grub.write_text(GRUB_OF_ESP)
     quietly("mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian")
-    for source, target in ((root / MONOLITHIC_GRUB, "BOOT/BOOTRISCV64.EFI"),    # what firmware starts without a variable
+    for source, target in ((root / MONOLITHIC_GRUB, "BOOT/BOOTRISCV64.EFI"),    # what firmware tries first
                            (root / MONOLITHIC_GRUB, "debian/grubriscv64.efi"), (grub, "debian/grub.cfg")):
         quietly("mcopy", "-i", esp, source, f"::/EFI/{target}")
 

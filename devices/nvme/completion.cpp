@@ -8,7 +8,7 @@ namespace hartline::nvme {
 namespace {
 constexpr unsigned kMostInFlight = 1024;
 constexpr u64 kMostHeldBytes = 16 << 20;  // in flight, before another is taken
-constexpr u64 kLatencyNs = 20'000, kNsAByte = 1;
+constexpr u64 kLatencyNs = 20'000;
 constexpr u64 kLookAgainNs = 50'000;  // at a host that is late
 constexpr u64 kCompletionBytes = 16;
 constexpr u64 kMostTransfer = 1 << 20, kMostSegments = kMostTransfer / 4096 + 1;
@@ -31,7 +31,7 @@ void Controller::count_held() {
 }
 
 void Controller::complete_later(unsigned queue, u16 id, Outcome&& outcome) {
-    s_.link_free = std::max(s_.link_free, port().now()) + outcome.moved * kNsAByte;
+    s_.link_free = std::max(s_.link_free, port().now()) + outcome.moved / kBytesANs;
     for (const auto& io : outcome.io) disk_.put(io);
     held_bytes_ += held(outcome.io);
     s_.in_flight.push_back({.due = s_.link_free + kLatencyNs,

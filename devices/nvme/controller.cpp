@@ -183,7 +183,8 @@ void Controller::pump() {
             if (s_.submissions[number].head == s_.submissions[number].tail) continue;
             if (full()) return;  // on_event() comes back
             const u64 link = std::max(link_before, port().now());
-            if (commands++ == kCommandsAKick || (s_.link_free > link && s_.link_free - link >= kBytesAKick))
+            if (commands++ == kCommandsAKick ||
+                (s_.link_free > link && s_.link_free - link >= kBytesAKick / kBytesANs))
                 return port().schedule(port().now() + kLaterNs, kWork);
             more |= fetch(number);
         }

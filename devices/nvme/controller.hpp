@@ -155,6 +155,7 @@ private:
         bool phase = true, interrupts = false;
     };
     static constexpr u32 kReady = 1, kFatal = 2, kShutdownDone = 8;  // "Controller Status"
+    static constexpr u64 kBytesANs = 4;                              // of the link, as virtio-blk has it
     enum Event : u32 { kDue = 1, kWork = 2 };
     static constexpr unsigned kFeatures = 12;
     struct State {

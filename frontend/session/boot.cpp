@@ -76,6 +76,8 @@ void Boot::choose(const RunConfig& config) {
 }
 
 void Boot::choose_from_disk(const RunConfig& config) {
+    if (config.disks.empty())
+        throw InputError("run", "no image given", "hartline run IMAGE, or hartline help run");
     const DiskConfig& first = config.disks.front();
     const auto image = open_to_look(first);
     BootDisk disk(*image, first_disk(config));

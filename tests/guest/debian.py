@@ -89,16 +89,26 @@ class Disk:
         check(fsck.returncode == 0, f"e2fsck: {fsck.stdout}{fsck.stderr}")
 
 
-def log_in(hartline, disk, *arguments):
+def by_kernel(disk):
+    """Its kernel and RAM disk, given by name."""
+    return [str(GUEST / "Image"), "--initrd", str(GUEST / "initrd.img"), "--append", "root=LABEL=debian ro", "--disk",
+            disk.option()]
+
+
+def by_itself(disk):
+    """What is found on it: firmware, GRUB."""
+    return [f"{disk.option()},rw"]
+
+
+def log_in(hartline, *arguments):
     """From nothing to a shell of root's."""
     started = time.monotonic()
-    guest = Console(hartline, str(GUEST / "Image"), "--initrd", str(GUEST / "initrd.img"), "--append",
-                    "root=LABEL=debian ro", "--disk", disk.option(), *arguments)
+    guest = Console(hartline, *arguments)
     guest.expect("debian ttyS0\n\ndebian login: ")    # not the one on hvc0
     print(f"login after {time.monotonic() - started:.1f} s", flush=True)
     guest.type("root\n")
     guest.expect(console.PROMPT)
-    guest.type("dmesg --console-level 1; TERM=dumb PS1='# ' exec dash\n")    # a shell that prints nothing but what it must
+    guest.type("dmesg --console-level 1; TERM=dumb PS1='# ' exec dash\n")    # a shell that prints little
     guest.expect("exec dash\n")
     guest.expect(console.PROMPT)
     return guest
@@ -150,14 +160,15 @@ def main():
         share, disk = work / "share", Disk(hartline, work)
         share.mkdir()
 
-        guest = log_in(hartline, disk, "--publish", f"{port}:22", "--share", f"{share}:work", *options)
+        guest = log_in(hartline, *by_kernel(disk), "--publish", f"{port}:22", "--share", f"{share}:work", *options)
         look_at_system(guest)
         look_at_network(guest, url, port, work)
         compile_and_test(guest)
         load(guest, "/root", "--ioengine=libaio --iodepth=8 --direct=1", "--hdd 1 --hdd-ops 400 --rename 1 "
              "--rename-ops 1000 --copy-file 1 --copy-file-ops 40 --dir 1 --dir-ops 200")
         guest.run("mkdir -p /mnt/work && mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 work /mnt/work")
-        load(guest, "/mnt/work", "--ioengine=psync", "--hdd 1 --hdd-ops 200 --rename 1 --rename-ops 500 --dir 1 --dir-ops 100")
+        load(guest, "/mnt/work", "--ioengine=psync", "--hdd 1 --hdd-ops 200 --rename 1 --rename-ops 500 "
+             "--dir 1 --dir-ops 100")
         guest.run("cp /root/data /mnt/work && sync")
         check((share / "data").read_bytes() == DATA, "the file on the share", guest)
 
@@ -165,7 +176,7 @@ def main():
         guest.run("cp /root/data /root/kept && sync /root/kept /root; (cat /dev/zero > /root/growing &); sleep 1")
         guest.process.send_signal(signal.SIGKILL)
         guest.process.wait()
-        guest = log_in(hartline, disk, *options)
+        guest = log_in(hartline, *by_itself(disk), *options)
         check(DIGEST in guest.run("sha256sum /root/kept"), "what was there before the power cut", guest)
         guest.run("rm /root/growing; dmesg | grep -i 'ext4.*error' && exit 1; true")
         look_at_system(guest)

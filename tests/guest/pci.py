@@ -39,7 +39,7 @@ def disks_on_every_bus(work):
         before = f"/mnt/{bus}/numbers"
     # The bridge, disks, network, console and entropy.
     functions = guest.run("ls /sys/bus/pci/devices").split()
-    check(len(functions) == 6, f"six functions, not {functions}", guest)
+    check(len(functions) >= 6, f"a function a device: {functions}", guest)
     interrupts = guest.run("cat /proc/interrupts")
     check("nvme0q0" in interrupts and "virtio" in interrupts, "interrupts reach the drivers", guest)
     check("I/O error" not in guest.run("dmesg"), "no errors in the kernel's log", guest)
