@@ -33,7 +33,10 @@ Session::Session(const RunConfig& config, Board& board, Console& console, Output
       console_(console),
       tap_(tap),
       waiting_(std::move(typed)),
-      input_open_(config.input_after.empty()) {}
+      input_open_(config.input_after.empty()),
+      balloon_eighths_(config.balloon ? static_cast<unsigned>(balloon_bytes(*config.balloon, config.memory) /
+                                                              (config.memory / 8))
+                                      : 0) {}
 
 Session::~Session() { machine_.journal().on_post({}); }
 
