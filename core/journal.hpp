@@ -31,8 +31,8 @@ public:
 
     // From any thread: hands something in. It gets its stamp when the machine takes it.
     void post(u32 owner, std::span<const u8> payload);
-    // Called at each post(), on the thread that posts: wakes whoever waits for something to come in. It must not
-    // post. Empty: nobody waits; when this returns, the one before is not called any more.
+    // Called at each post(), on the thread that posts: wakes whoever waits for something to come in. It must
+    // not post. Empty: nobody waits; when this returns, the one before is not called any more.
     void on_post(std::function<void()> wake);
     // Is there something that the machine has not taken yet? (Not of a replay.)
     bool waiting() const { return inbox_filled_.load(std::memory_order_acquire); }

@@ -91,11 +91,12 @@ bool Ram::write(u64 paddr, std::span<const u8> in) {
     return true;
 }
 
-// Frames of a slab follow each other there in the order in which they were first written, so that neighbours of
-// the guest's are often neighbours of the host's too, and go in one call.
+// Frames of a slab follow each other there in the order in which they were first written, so that neighbours
+// of the guest's are often neighbours of the host's too, and go in one call.
 u64 Ram::release(u64 paddr, u64 bytes) {
     if (!contains(paddr, bytes)) return 0;
-    const u64 first = (paddr - base_ + kFrameBytes - 1) >> kFrameShift, end = (paddr - base_ + bytes) >> kFrameShift;
+    const u64 first = (paddr - base_ + kFrameBytes - 1) >> kFrameShift,
+              end = (paddr - base_ + bytes) >> kFrameShift;
     u64 released = 0;
     for (u64 frame = first; frame < end;) {
         const u8* const host = slot_of(frame).load(std::memory_order_acquire);

@@ -81,9 +81,10 @@ public:
     void set_listener(Listener* listener) { listener_ = listener; }
     void set_allocate_on_read(bool on) { allocate_on_read_ = on; }
 
-    // The frames that lie wholly in [paddr, paddr + bytes) read as zero from now on, and the host has their memory
-    // back until they are written again. Their host addresses stay, so that harts on other threads may touch
-    // them meanwhile. The listener is told as of a store. Returns how many frames had memory; 0 outside of RAM.
+    // The frames that lie wholly in [paddr, paddr + bytes) read as zero from now on, and the host has their
+    // memory back until they are written again. Their host addresses stay, so that harts on other threads may
+    // touch them meanwhile. The listener is told as of a store. Returns how many frames had memory; 0 outside
+    // of RAM.
     u64 release(u64 paddr, u64 bytes);
 
     // Gives every frame back; all reads as zero again. Marks but kWatched are forgotten: callers drop derived

@@ -43,7 +43,8 @@ std::optional<u64> peek_piece(const Cpu& cpu, u64 vaddr, unsigned bytes, Access 
         return value;
     }
     // Of devices only those that are fetched from: reading them does nothing.
-    if (!cpu.port.executable(found.to.paddr) || !std::has_single_bit(bytes) || found.to.paddr % bytes != 0) return {};
+    if (!cpu.port.executable(found.to.paddr) || !std::has_single_bit(bytes) || found.to.paddr % bytes != 0)
+        return {};
     if (!cpu.port.read(found.to.paddr, bytes, value)) return {};
     return value;
 }
@@ -91,9 +92,9 @@ LookUp look_up(const Cpu& cpu, u64 vaddr, Access access) {
         Witness witness(cpu, found.steps);
         found.to = walk(found.regime, vaddr, access, witness);
     }
-    found.pmp_allows = found.to.fault == Fault::None &&
-                       pmp::allows(cpu.s.pmp, cpu.config.pmp_entries, found.to.paddr, 1, access,
-                                   found.regime.privilege);
+    found.pmp_allows =
+        found.to.fault == Fault::None &&
+        pmp::allows(cpu.s.pmp, cpu.config.pmp_entries, found.to.paddr, 1, access, found.regime.privilege);
     return found;
 }
 

@@ -141,7 +141,10 @@ u64 multiply_or_divide(IrOp op, u64 a, u64 b) {
 class Evaluator {
 public:
     Evaluator(const IrBlock& block, Cpu& cpu, const EvaluationBounds& bounds)
-        : block_(block), cpu_(cpu), bounds_(bounds), more_values_(block.size() > kFewValues ? block.size() : 0) {
+        : block_(block),
+          cpu_(cpu),
+          bounds_(bounds),
+          more_values_(block.size() > kFewValues ? block.size() : 0) {
         if (!more_values_.empty()) values_ = more_values_.data();
     }
 
@@ -157,9 +160,7 @@ public:
 private:
     static constexpr std::size_t kFewValues = 512;
 
-    bool bounded() const {
-        return retired_ >= bounds_.most || (bounds_.leave != nullptr && *bounds_.leave);
-    }
+    bool bounded() const { return retired_ >= bounds_.most || (bounds_.leave != nullptr && *bounds_.leave); }
     HartState& s() { return cpu_.s; }
     u64 value(u32 id) const { return id == kNoValue ? 0 : values_[id]; }
     bool give(u64 result) {

@@ -35,7 +35,8 @@ private:
     std::size_t bytes_ = 0;
 };
 
-// A piece of HostMappings, whole 4 KiB frames: all zero again, and the host has its memory back if it can take it.
+// A piece of HostMappings, whole 4 KiB frames: all zero again, and the host has its memory back if it can
+// take it.
 void discard_pages(void* address, std::size_t bytes);
 
 // One piece of memory at two addresses: where it may be written, and where it may be executed. No page is

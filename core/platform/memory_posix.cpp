@@ -29,7 +29,8 @@ void HostMapping::discard() {
     if (address_ != nullptr) ::madvise(address_, bytes_, MADV_DONTNEED);
 }
 
-// Pages of the host may be larger than a frame (madvise would round up), or locked: then only the content goes.
+// Pages of the host may be larger than a frame (madvise would round up), or locked: then only the content
+// goes.
 void discard_pages(void* address, std::size_t bytes) {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const bool whole = reinterpret_cast<std::uintptr_t>(address) % page == 0 && bytes % page == 0;

@@ -31,8 +31,8 @@ public:
     virtual void close() = 0;
 
     // --- by the card, on its machine's threads
-    // A frame that is sound(). Never waits: when the world is slower than the guest, frames are lost, as a card
-    // that waited would show the host's speed to the guest.
+    // A frame that is sound(). Never waits: when the world is slower than the guest, frames are lost, as a
+    // card that waited would show the host's speed to the guest.
     virtual void send(Frame frame) = 0;
     // The card is done with frames whose records were this long together: there is room for more.
     virtual void taken(u64 bytes) = 0;

@@ -142,9 +142,8 @@ u16 ones_sum(std::span<const u8> bytes, u64 start) {
     std::copy_n(at, left, tail.begin());
     sum += std::bit_cast<u32>(tail);
     const u16 folded = fold(sum);
-    const u16 big = std::endian::native == std::endian::little
-                        ? static_cast<u16>(folded << 8 | folded >> 8)
-                        : folded;
+    const u16 big =
+        std::endian::native == std::endian::little ? static_cast<u16>(folded << 8 | folded >> 8) : folded;
     return fold(start + big);
 }
 

@@ -25,9 +25,9 @@ struct Offload {
 };
 static_assert(sizeof(Offload) == 10);
 
-inline constexpr u8 kNeedsCsum = 1, kDataValid = 2;                             // of Offload::flags
-inline constexpr u8 kGsoNone = 0, kGsoTcp4 = 1, kGsoTcp6 = 4, kGsoUdp = 5;      // of Offload::gso_type
-inline constexpr u8 kGsoEcn = 0x80;                                             // with one of the TCPs
+inline constexpr u8 kNeedsCsum = 1, kDataValid = 2;                         // of Offload::flags
+inline constexpr u8 kGsoNone = 0, kGsoTcp4 = 1, kGsoTcp6 = 4, kGsoUdp = 5;  // of Offload::gso_type
+inline constexpr u8 kGsoEcn = 0x80;                                         // with one of the TCPs
 
 inline constexpr u64 kEthernetBytes = 14, kVlanBytes = 4;
 // The longest: an IP packet of 64 KiB, tagged twice.
@@ -60,7 +60,7 @@ u64 pseudo_sum(std::span<const u8> frame, const Layout& layout, u64 bytes);
 bool sound(const Frame& frame);
 // Fills the checksum in, if it is wanted. The frame is sound().
 void finish_checksum(Frame& frame);
-// Cuts a frame with a gso_type into frames without, whose checksums are filled in. false: the frame is no such
-// packet, or would be too many; nothing was emitted.
+// Cuts a frame with a gso_type into frames without, whose checksums are filled in. false: the frame is no
+// such packet, or would be too many; nothing was emitted.
 bool segment(const Frame& frame, const std::function<void(Frame&&)>& emit);
 }  // namespace hartline::net

@@ -77,8 +77,7 @@ void Link::close() {
 void Link::deliver(const Frame& frame) {
     const std::vector<u8> record = record_of(frame);
     const std::lock_guard lock(deliver_lock_);
-    if (!deliver_ || frame.bytes.size() > kMostFrameBytes ||
-        inbound_.load() + record.size() > kMostInbound)
+    if (!deliver_ || frame.bytes.size() > kMostFrameBytes || inbound_.load() + record.size() > kMostInbound)
         return;
     inbound_ += record.size();
     deliver_(record);

@@ -56,7 +56,8 @@ private:
 };
 
 void TapNetwork::fail(const std::string& interface, const std::string& what, const char* way_out) {
-    throw std::runtime_error("--net tap=" + interface + ": " + what + ": " + std::strerror(errno) + ": " + way_out);
+    throw std::runtime_error("--net tap=" + interface + ": " + what + ": " + std::strerror(errno) + ": " +
+                             way_out);
 }
 
 TapNetwork::TapNetwork(const std::string& interface)
@@ -70,8 +71,9 @@ TapNetwork::TapNetwork(const std::string& interface)
     interface.copy(request.ifr_name, interface.size());
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
     if (::ioctl(tap_.get(), TUNSETIFF, &request) != 0)
-        fail(interface, "the host refuses it",
-             "make it for yourself with: sudo ip tuntap add NAME mode tap user $USER && sudo ip link set NAME up");
+        fail(
+            interface, "the host refuses it",
+            "make it for yourself with: sudo ip tuntap add NAME mode tap user $USER && sudo ip link set NAME up");
     int header = sizeof(Offload);
     constexpr unsigned kStreams = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
     udp_segments_ = ::ioctl(tap_.get(), TUNSETOFFLOAD, kStreams | TUN_F_USO4 | TUN_F_USO6) == 0;

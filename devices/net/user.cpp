@@ -38,8 +38,8 @@ in6_addr address6(const char* text) {
     return value;
 }
 
-// CVE-2026-9539 and those before it in "urgent" data: nothing urgent reaches libslirp. The flag is cleared, so
-// that such bytes are ordinary ones of the stream, and a fragment that could hide the flag is refused (RFC
+// CVE-2026-9539 and those before it in "urgent" data: nothing urgent reaches libslirp. The flag is cleared,
+// so that such bytes are ordinary ones of the stream, and a fragment that could hide the flag is refused (RFC
 // 3128). Before checksums are filled in. false: refuse.
 constexpr u64 kFlags = 13;
 constexpr u8 kUrg = 0x20;
@@ -58,9 +58,7 @@ bool tame(Frame& frame) {
     const u64 covered = bytes.size() - at;
     put16(bytes, at + 16, ones_sum({}, pseudo_sum(bytes, layout, covered)));
     if (frame.offload.gso_type == kGsoNone || (frame.offload.flags & kNeedsCsum) == 0)
-        frame.offload = {.flags = kNeedsCsum,
-                         .csum_start = static_cast<u16>(at),
-                         .csum_offset = 16};
+        frame.offload = {.flags = kNeedsCsum, .csum_start = static_cast<u16>(at), .csum_offset = 16};
     return true;
 }
 
@@ -118,8 +116,8 @@ SlirpCb UserNetwork::callbacks() {
     return calls;
 }
 
-// As QEMU's, so that what is written for its guests holds. Emulation of protocols that carry addresses (ident,
-// IRC, FTP: CVE-2019-6778, CVE-2020-8608) stays off.
+// As QEMU's, so that what is written for its guests holds. Emulation of protocols that carry addresses
+// (ident, IRC, FTP: CVE-2019-6778, CVE-2020-8608) stays off.
 UserNetwork::UserNetwork(u16 mtu, const std::vector<PublishedPort>& published) {
     SlirpConfig config{};
     config.version = 4;
@@ -152,12 +150,13 @@ void UserNetwork::publish(const PublishedPort& port) {
     const std::string name = port.host + ":" + std::to_string(port.port) + (port.udp ? "/udp" : "");
     in_addr host{};
     if (inet_pton(AF_INET, port.host.c_str(), &host) != 1)
-        throw std::runtime_error("--publish: '" + port.host + "' is no IPv4 address: give for example 0.0.0.0");
+        throw std::runtime_error("--publish: '" + port.host +
+                                 "' is no IPv4 address: give for example 0.0.0.0");
     errno = 0;
     if (slirp_add_hostfwd(slirp_, port.udp, host, port.port, in_addr{}, port.guest_port) == 0) return;
     const int why = errno;
-    throw std::runtime_error("--publish: port " + name + " cannot be had: " +
-                             (why != 0 ? std::strerror(why) : "libslirp refuses it") +
+    throw std::runtime_error("--publish: port " + name +
+                             " cannot be had: " + (why != 0 ? std::strerror(why) : "libslirp refuses it") +
                              ": choose another, or end who has it");
 }
 
@@ -184,7 +183,8 @@ u32 UserNetwork::until_timer(u32 timeout_ms) const {
     const i64 now = monotonic_ns() / 1'000'000;
     for (const Timer& timer : timers_)
         if (timer.due_ms != kNever)
-            timeout_ms = std::min(timeout_ms, static_cast<u32>(std::clamp<i64>(timer.due_ms - now, 0, 10'000)));
+            timeout_ms =
+                std::min(timeout_ms, static_cast<u32>(std::clamp<i64>(timer.due_ms - now, 0, 10'000)));
     return timeout_ms;
 }
 
@@ -209,8 +209,8 @@ void UserNetwork::input(Frame frame) {
     give(std::move(frame));
 }
 
-// While the card has no room, no socket is read: what waits there holds its sender back (CVE-2020-16843: and goes
-// on when there is room again).
+// While the card has no room, no socket is read: what waits there holds its sender back (CVE-2020-16843: and
+// goes on when there is room again).
 void UserNetwork::turn() {
     constexpr u32 kMostMs = 10'000;
     u32 timeout_ms = kMostMs;

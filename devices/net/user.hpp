@@ -1,5 +1,6 @@
-// A network of the user's own, by libslirp: a gateway that opens the host's sockets for the guest, without any
-// privilege. The guest is 10.0.2.15, the gateway and the host's loopback 10.0.2.2, the name server 10.0.2.3.
+// A network of the user's own, by libslirp: a gateway that opens the host's sockets for the guest, without
+// any privilege. The guest is 10.0.2.15, the gateway and the host's loopback 10.0.2.2, the name
+// server 10.0.2.3.
 #pragma once
 #include <memory>
 #include <string>

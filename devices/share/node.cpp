@@ -104,8 +104,7 @@ Try<FdPtr> Nodes::open_again(const NodePtr& node) {
         if (number < 0) return Try<FdPtr>::failed(errno == ENOENT || errno == ENOTDIR ? ESTALE : errno);
         at = std::make_shared<Fd>(number);
         struct stat status {};
-        if (::fstat(number, &status) != 0 || !way.back()->is(status))
-            return Try<FdPtr>::failed(ESTALE);
+        if (::fstat(number, &status) != 0 || !way.back()->is(status)) return Try<FdPtr>::failed(ESTALE);
     }
     keep(*node, at);
     return at;

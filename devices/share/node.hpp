@@ -68,7 +68,8 @@ class Node {
 public:
     const Identity& identity() const { return identity_; }
     mode_t kind() const { return kind_; }  // S_IFMT of its mode, which never changes
-    // The host gives an inode's number to another file once it is free: then at least not to one of another kind.
+    // The host gives an inode's number to another file once it is free: then at least not to one of another
+    // kind.
     bool is(const struct stat& status) const {
         return identity_of(status) == identity_ && (status.st_mode & S_IFMT) == kind_;
     }

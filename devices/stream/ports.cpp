@@ -24,7 +24,8 @@ public:
           fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666)),
           failed_(std::move(failed)) {
         if (!fd_)
-            throw std::runtime_error(path + ": " + std::strerror(errno) + ": choose a file that can be written");
+            throw std::runtime_error(path + ": " + std::strerror(errno) +
+                                     ": choose a file that can be written");
     }
     bool constant() const override { return true; }
     void send(u32, std::span<const u8> bytes) override {
@@ -98,8 +99,8 @@ private:
     u8 number_ = 0;
     Deliver deliver_;
     Fd peer_;
-    u32 connection_ = 0;    // of the peer, or of the last one
-    u64 inbound_ = 0;       // bytes on their way to the guest
+    u32 connection_ = 0;  // of the peer, or of the last one
+    u64 inbound_ = 0;     // bytes on their way to the guest
     std::vector<u8> outbound_;
 };
 
@@ -130,8 +131,8 @@ void SocketPort::taken(u64 bytes) {
     wake();
 }
 
-// CVE-2020-27174, CVE-2020-16843: what is on its way is at most a window; the socket is read again when the guest has
-// taken some of it.
+// CVE-2020-27174, CVE-2020-16843: what is on its way is at most a window; the socket is read again when the
+// guest has taken some of it.
 void SocketPort::turn() {
     std::vector<pollfd> files{{listener_.fd(), POLLIN, 0}};
     {

@@ -8,8 +8,8 @@
 #include "devices/stream/port_host.hpp"
 
 namespace hartline::stream {
-// What the guest sends is written to the file, which is made anew; nothing comes from it. `failed` is told once when
-// writing fails; what is sent then is lost. Throws std::runtime_error: the file cannot be made.
+// What the guest sends is written to the file, which is made anew; nothing comes from it. `failed` is told
+// once when writing fails; what is sent then is lost. Throws std::runtime_error: the file cannot be made.
 std::shared_ptr<PortHost> file_port(const std::string& path, std::function<void(const std::string&)> failed);
 // A socket at `path` for one to connect to at a time. Throws std::runtime_error.
 std::shared_ptr<PortHost> socket_port(const std::string& path);

@@ -53,10 +53,10 @@ UnixListener::UnixListener(const std::string& path) : path_(path) {
     Fd fd(::socket(AF_UNIX, kKind, 0));
     if (!fd || ::bind(fd.get(), plain(address), sizeof address) != 0) {
         const int why = errno;
-        throw std::runtime_error(path + ": " +
-                                 (why == EADDRINUSE ? "is there already: choose another, or end who has it"
-                                                    : std::string(std::strerror(why)) +
-                                                          ": choose a place where a socket can be"));
+        throw std::runtime_error(
+            path + ": " +
+            (why == EADDRINUSE ? "is there already: choose another, or end who has it"
+                               : std::string(std::strerror(why)) + ": choose a place where a socket can be"));
     }
     if (::chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0 || ::listen(fd.get(), kBacklog) != 0) {
         const int why = errno;
@@ -68,9 +68,7 @@ UnixListener::UnixListener(const std::string& path) : path_(path) {
 
 UnixListener::~UnixListener() { ::unlink(path_.c_str()); }
 
-Fd UnixListener::accept() {
-    return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-}
+Fd UnixListener::accept() { return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 
 Fd connect_unix(const std::string& path) {
     sockaddr_un address;

@@ -23,8 +23,8 @@ private:
     int fd_ = -1;
 };
 
-// Listens at `path`, for this user only; its file is gone when this is. What nobody listens at any more is replaced.
-// Sockets do not block.
+// Listens at `path`, for this user only; its file is gone when this is. What nobody listens at any more is
+// replaced. Sockets do not block.
 class UnixListener {
 public:
     // Throws std::runtime_error, which names the path and what to do.

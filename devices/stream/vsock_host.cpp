@@ -68,15 +68,15 @@ public:
 private:
     struct Peer {
         Fd fd;
-        std::string line;       // what has come of "CONNECT PORT\n", while `known` is false
+        std::string line;  // what has come of "CONNECT PORT\n", while `known` is false
         std::vector<u8> outbound;
-        u64 inbound = 0;        // bytes on their way to the guest
-        u64 unpaid = 0;         // at the head of outbound: not of the guest, so no credit for it
+        u64 inbound = 0;  // bytes on their way to the guest
+        u64 unpaid = 0;   // at the head of outbound: not of the guest, so no credit for it
         u32 port = 0;
-        bool known = false;     // the guest was asked, or has asked
-        bool agreed = false;    // bytes flow
-        bool ended = false;     // nothing more comes from it
-        bool ending = false;    // nothing more is sent to it when outbound is empty,
+        bool known = false;      // the guest was asked, or has asked
+        bool agreed = false;     // bytes flow
+        bool ended = false;      // nothing more comes from it
+        bool ending = false;     // nothing more is sent to it when outbound is empty,
         bool finishing = false;  // and it is closed then
     };
     using Peers = std::map<u32, Peer>;
@@ -138,7 +138,8 @@ void VsockFolder::established(u32 connection) {
 }
 
 void VsockFolder::send(u32 connection, std::span<const u8> bytes) {
-    with(connection, [&](Peer& peer) { peer.outbound.insert(peer.outbound.end(), bytes.begin(), bytes.end()); });
+    with(connection,
+         [&](Peer& peer) { peer.outbound.insert(peer.outbound.end(), bytes.begin(), bytes.end()); });
 }
 void VsockFolder::end(u32 connection) {
     with(connection, [](Peer& peer) { peer.ending = true; });
@@ -161,7 +162,8 @@ void VsockFolder::drop_all() {
 
 // Who has not said whom he wants is read; else as far as the guest is behind (CVE-2020-16843).
 short VsockFolder::wanted(const Peer& peer) {
-    const bool reads = !peer.known || (peer.agreed && !peer.ended && !peer.finishing && peer.inbound < kVsockWindow);
+    const bool reads =
+        !peer.known || (peer.agreed && !peer.ended && !peer.finishing && peer.inbound < kVsockWindow);
     return static_cast<short>((reads ? POLLIN : 0) |
                               (!peer.outbound.empty() || peer.ending || peer.finishing ? POLLOUT : 0));
 }
@@ -183,7 +185,8 @@ void VsockFolder::turn() {
     const std::lock_guard lock(lock_);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         const auto at = peers_.find(numbers[i]);
-        if (at != peers_.end() && files[i + 1].revents != 0 && !serve(at->first, at->second, files[i + 1].revents))
+        if (at != peers_.end() && files[i + 1].revents != 0 &&
+            !serve(at->first, at->second, files[i + 1].revents))
             peers_.erase(at);
     }
     if (files[0].revents != 0) accept();

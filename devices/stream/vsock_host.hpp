@@ -40,14 +40,14 @@ public:
     virtual void connect(u32 connection, u32 port) = 0;  // the guest asks for it. Odd
     virtual void established(u32 connection) = 0;        // the guest has taken who came
     virtual void send(u32 connection, std::span<const u8> bytes) = 0;
-    virtual void end(u32 connection) = 0;    // the guest sends no more
+    virtual void end(u32 connection) = 0;     // the guest sends no more
     virtual void finish(u32 connection) = 0;  // it is closed when what was sent has gone on
     virtual void taken(u32 connection, u64 bytes) = 0;
     virtual void drop_all() = 0;
 };
 
-// Sockets in a folder: FOLDER/connect takes who wants to reach the guest and writes "CONNECT PORT\n", to which
-// "OK PORT\n" is the answer when he has; FOLDER/PORT is where the guest's connections to the host's PORT lead.
-// Throws std::runtime_error, which names the folder and what to do.
+// Sockets in a folder: FOLDER/connect takes who wants to reach the guest and writes "CONNECT PORT\n", to
+// which "OK PORT\n" is the answer when he has; FOLDER/PORT is where the guest's connections to the host's
+// PORT lead. Throws std::runtime_error, which names the folder and what to do.
 std::shared_ptr<VsockHost> vsock_folder(const std::string& folder);
 }  // namespace hartline::stream

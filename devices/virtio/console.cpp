@@ -1,8 +1,8 @@
 // virtio-console: the console, and named ports beside it.
 //
-// References are to "Console Device" of virtio 1.2. A port's bytes wait here, in a bounded queue, until the guest has
-// opened it and has buffers; its host's end does not read further meanwhile. What the guest sends waits in the guest
-// when the host's end is behind.
+// References are to "Console Device" of virtio 1.2. A port's bytes wait here, in a bounded queue, until the
+// guest has opened it and has buffers; its host's end does not read further meanwhile. What the guest sends
+// waits in the guest when the host's end is behind.
 #include "devices/virtio/console.hpp"
 
 #include <algorithm>
@@ -21,12 +21,22 @@ constexpr unsigned kSize = 0, kMultiport = 1;  // "Feature bits"
 constexpr unsigned kControlReceive = 2, kControlTransmit = 3, kConsoleQueues = 2, kFirstNamed = 4;
 constexpr u32 kQueueSize = 64;
 constexpr std::size_t kBacklogBytes = 64 * 1024;
-constexpr u64 kMostBytes = 4 << 20;  // of one buffer to send; a driver that sends more gets DEVICE_NEEDS_RESET
+constexpr u64 kMostBytes =
+    4 << 20;  // of one buffer to send; a driver that sends more gets DEVICE_NEEDS_RESET
 constexpr u64 kPieceBytes = 64 * 1024;
 static_assert(kBacklogBytes >= 2 * stream::kPortWindow, "a snapshot's backlog and a window");
 
 // "Multiport Device Operation"
-enum Event : u16 { kDeviceReady, kDeviceAdd, kDeviceRemove, kPortReady, kConsolePort, kResize, kPortOpen, kPortName };
+enum Event : u16 {
+    kDeviceReady,
+    kDeviceAdd,
+    kDeviceRemove,
+    kPortReady,
+    kConsolePort,
+    kResize,
+    kPortOpen,
+    kPortName
+};
 struct Control {
     u32 id;
     u16 event, value;
@@ -47,10 +57,11 @@ private:
     // CVE-2020-27174: what a port is told is flags, not a queue: no driver makes it long.
     enum Pending : u8 { kAdd = 1, kConsole = 2, kName = 4, kOpen = 8, kNewSize = 16, kAllPending = 31 };
     struct Port {
-        ByteQueue backlog{kBacklogBytes};  // for the guest; of the console's it outlives a reset by the driver
-        u8 pending = 0;                    // to be told on the control queue
-        bool guest_open = false;           // has a program of the guest opened it?
-        bool connected = false;            // is somebody at the host's end?
+        ByteQueue backlog{
+            kBacklogBytes};       // for the guest; of the console's it outlives a reset by the driver
+        u8 pending = 0;           // to be told on the control queue
+        bool guest_open = false;  // has a program of the guest opened it?
+        bool connected = false;   // is somebody at the host's end?
         u32 connection = 0;
         i64 credit = stream::kPortWindow;  // bytes that the host's end takes
     };
@@ -69,7 +80,9 @@ private:
     void describe_own(Archive& archive) override;
 
     static unsigned receive_queue(unsigned port) { return port == 0 ? 0 : kFirstNamed + 2 * (port - 1); }
-    static unsigned port_of(unsigned queue) { return queue < kConsoleQueues ? 0 : (queue - kFirstNamed) / 2 + 1; }
+    static unsigned port_of(unsigned queue) {
+        return queue < kConsoleQueues ? 0 : (queue - kFirstNamed) / 2 + 1;
+    }
     bool multiport() const { return accepted(kMultiport); }
     bool constant(unsigned port) const { return port == 0 || options_.ports[port - 1].host->constant(); }
     bool may_receive(unsigned port) const;
@@ -109,7 +122,8 @@ VirtioConsole::VirtioConsole(DevicePort& port, ByteSink& sink, const ConsoleOpti
 void VirtioConsole::serve(unsigned queue) {
     if (queue == kControlReceive)
         return drain(
-            queue, [this] { return anything_pending(); }, [this](const Chain& chain) { return announce(chain); });
+            queue, [this] { return anything_pending(); },
+            [this](const Chain& chain) { return announce(chain); });
     if (queue == kControlTransmit)
         return drain(
             queue, [] { return true; }, [this](const Chain& chain) { return command(chain); });
@@ -134,7 +148,8 @@ bool VirtioConsole::may_transmit(unsigned port) const {
 }
 
 u64 VirtioConsole::receive(unsigned port, const Chain& chain) {
-    const std::vector<u8> bytes = ports_[port].backlog.take(std::min<u64>(chain.writable_bytes, kBacklogBytes));
+    const std::vector<u8> bytes =
+        ports_[port].backlog.take(std::min<u64>(chain.writable_bytes, kBacklogBytes));
     copy_out(this->port().memory(), chain.writable, 0, bytes);
     give(receive_queue(port), chain.head, bytes.size());
     if (port != 0) options_.ports[port - 1].host->taken(bytes.size());
@@ -168,7 +183,8 @@ void VirtioConsole::send(unsigned port, std::span<const u8> bytes) {
 // --- what comes from outside
 
 void VirtioConsole::input(std::span<const u8> record) {
-    if (record.size() < 2 || record[0] > static_cast<u8>(PortRecord::Resized) || record[1] >= ports_.size()) return;
+    if (record.size() < 2 || record[0] > static_cast<u8>(PortRecord::Resized) || record[1] >= ports_.size())
+        return;
     take_record(static_cast<PortRecord>(record[0]), record[1], record.subspan(2));
 }
 
@@ -178,9 +194,7 @@ void VirtioConsole::take_record(PortRecord kind, unsigned port, std::span<const 
     u32 number = 0;
     std::memcpy(&number, number_bytes.data(), sizeof number);
     switch (kind) {
-        case PortRecord::Data:
-            ports_[port].backlog.append(rest);
-            return kick(receive_queue(port));
+        case PortRecord::Data: ports_[port].backlog.append(rest); return kick(receive_queue(port));
         case PortRecord::Open: return set_connected(port, true, number);
         case PortRecord::Closed: return set_connected(port, false, 0);
         case PortRecord::Credit:
@@ -276,7 +290,8 @@ std::vector<u8> VirtioConsole::message(unsigned port, Pending what) const {
         rest = options_.ports[port - 1].name;
     }
     if (what == kNewSize) {
-        // The specification has the columns first. Linux' driver reads rows first, and it is what is out there.
+        // The specification has the columns first. Linux' driver reads rows first, and it is what is out
+        // there.
         control.event = kResize;
         const std::array<u16, 2> size{config_.rows, config_.columns};
         rest.assign(reinterpret_cast<const char*>(size.data()), sizeof size);
@@ -293,7 +308,8 @@ std::vector<u8> VirtioConsole::message(unsigned port, Pending what) const {
 
 // --- reset and state
 
-// CVE-2021-3748: no chain is kept between two calls. The programs that had ports open are gone with their driver.
+// CVE-2021-3748: no chain is kept between two calls. The programs that had ports open are gone with their
+// driver.
 void VirtioConsole::forget(unsigned queue) {
     if (queue == kControlReceive)
         for (Port& port : ports_) port.pending = 0;
@@ -338,6 +354,7 @@ void VirtioConsole::describe_own(Archive& archive) {
 }  // namespace
 
 VirtioFactory virtio_console(ByteSink& sink, const ConsoleOptions& options) {
-    return [&sink, options](DevicePort& port) { return std::make_unique<VirtioConsole>(port, sink, options); };
+    return
+        [&sink, options](DevicePort& port) { return std::make_unique<VirtioConsole>(port, sink, options); };
 }
 }  // namespace hartline

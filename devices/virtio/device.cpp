@@ -24,9 +24,7 @@ VirtioDevice::VirtioDevice(DevicePort& port, const Identity& identity)
       id_(identity.id),
       features_(identity.features | kRingFeatures) {}
 
-bool VirtioDevice::running() const {
-    return (s_.status & (kDriverOk | kNeedsReset | kFailed)) == kDriverOk;
-}
+bool VirtioDevice::running() const { return (s_.status & (kDriverOk | kNeedsReset | kFailed)) == kDriverOk; }
 
 RingFeatures VirtioDevice::ring_features() const {
     return {.indirect = accepted(kIndirectDesc), .event_index = accepted(kEventIdx)};

@@ -28,9 +28,9 @@ class VirtioDevice {
 public:
     struct Identity {
         std::string_view name;
-        u32 id = 0;                              // "Device Types"
-        u64 features = 0;                        // the device's own; those of rings are added
-        std::vector<u32> queue_sizes;            // the largest of each
+        u32 id = 0;                    // "Device Types"
+        u64 features = 0;              // the device's own; those of rings are added
+        std::vector<u32> queue_sizes;  // the largest of each
     };
 
     virtual ~VirtioDevice() = default;

@@ -30,8 +30,8 @@ constexpr u32 kQueueSize = 256, kControlSize = 64;
 constexpr unsigned kCsum = 0, kGuestCsum = 1, kCtrlGuestOffloads = 2, kMtu = 3, kMac = 5, kGuestTso4 = 7,
                    kGuestTso6 = 8, kGuestEcn = 9, kHostTso4 = 11, kHostTso6 = 12, kHostEcn = 13,
                    kMrgRxbuf = 15, kStatus = 16, kCtrlVq = 17, kCtrlRx = 18, kCtrlVlan = 19,
-                   kCtrlRxExtra = 20, kGuestAnnounce = 21, kCtrlMacAddr = 23, kVersion1 = 32,
-                   kGuestUso4 = 54, kGuestUso6 = 55, kHostUso = 56;
+                   kCtrlRxExtra = 20, kGuestAnnounce = 21, kCtrlMacAddr = 23, kVersion1 = 32, kGuestUso4 = 54,
+                   kGuestUso6 = 55, kHostUso = 56;
 constexpr u64 mask_of(std::initializer_list<unsigned> features) {
     u64 mask = 0;
     for (const unsigned feature : features) mask |= u64{1} << feature;
@@ -41,9 +41,9 @@ constexpr u64 mask_of(std::initializer_list<unsigned> features) {
 constexpr u64 kGuestOffloads =
     mask_of({kGuestCsum, kGuestTso4, kGuestTso6, kGuestEcn, kGuestUso4, kGuestUso6});
 constexpr u64 kFeatures =
-    kGuestOffloads | mask_of({kCsum, kCtrlGuestOffloads, kMtu, kMac, kHostTso4, kHostTso6, kHostEcn, kMrgRxbuf,
-                              kStatus, kCtrlVq, kCtrlRx, kCtrlVlan, kCtrlRxExtra, kGuestAnnounce,
-                              kCtrlMacAddr, kHostUso});
+    kGuestOffloads |
+    mask_of({kCsum, kCtrlGuestOffloads, kMtu, kMac, kHostTso4, kHostTso6, kHostEcn, kMrgRxbuf, kStatus,
+             kCtrlVq, kCtrlRx, kCtrlVlan, kCtrlRxExtra, kGuestAnnounce, kCtrlMacAddr, kHostUso});
 
 constexpr u16 kLinkUp = 1, kAnnounce = 2;  // of the configuration's status
 
@@ -60,8 +60,8 @@ constexpr u64 kMostCommandBytes = 64 * 1024;  // of one control command
 enum Class : u8 { kRx = 0, kMacClass = 1, kVlan = 2, kAnnounceClass = 3, kOffloads = 5 };
 constexpr u8 kAckOk = 0, kAckError = 1;
 
-// Input is looked at where a budget ends, so while packets flow budgets are cut: an answer comes after tens of
-// microseconds, not after a turn of milliseconds. What the guest does decides when, so runs stay the same.
+// Input is looked at where a budget ends, so while packets flow budgets are cut: an answer comes after tens
+// of microseconds, not after a turn of milliseconds. What the guest does decides when, so runs stay the same.
 constexpr u32 kLook = 0x100;  // the event
 constexpr u64 kLookNs = 50'000;
 constexpr u32 kLooks = 20;  // after the last packet
@@ -320,7 +320,8 @@ bool VirtioNet::gather(u64 wanted) {
 // buffers are too small, counts as placed.
 bool VirtioNet::place(const Frame& frame) {
     const u64 head = header_bytes(), wanted = head + frame.bytes.size();
-    if (!gather(wanted)) return running() && taken_.size() == (accepted(kMrgRxbuf) ? queue(kReceive).size() : 1);
+    if (!gather(wanted))
+        return running() && taken_.size() == (accepted(kMrgRxbuf) ? queue(kReceive).size() : 1);
     Header header{.offload = frame.offload, .buffers = static_cast<u16>(taken_.size())};
     if (bit(guest_offloads(), kGuestCsum) == 0) header.offload.flags = 0;
     Ram& ram = port().memory();
@@ -349,8 +350,8 @@ bool VirtioNet::may_send(const net::Offload& offload) const {
     }
 }
 
-// CVE-2023-6693: the header is read into a struct of its own, and its length comes from one place. A frame that
-// is none, or whose header lies, is lost; a chain that cannot be of a driver breaks the device.
+// CVE-2023-6693: the header is read into a struct of its own, and its length comes from one place. A frame
+// that is none, or whose header lies, is lost; a chain that cannot be of a driver breaks the device.
 u64 VirtioNet::transmit(const Chain& chain) {
     const u64 head = header_bytes();
     if (chain.readable_bytes < head || !chain.writable.empty()) {

@@ -1,8 +1,8 @@
 // virtio-vsock: stream sockets between host and guest.
 //
-// References are to "Socket Device" of virtio 1.2. The protocol's state is the machine's; the host's sockets are told of
-// what it decides, and tell by records. Each direction of a connection is bounded by credit: the guest's by what we
-// announce, ours by what the guest announces.
+// References are to "Socket Device" of virtio 1.2. The protocol's state is the machine's; the host's sockets
+// are told of what it decides, and tell by records. Each direction of a connection is bounded by credit: the
+// guest's by what we announce, ours by what the guest announces.
 #include "devices/virtio/vsock.hpp"
 
 #include <algorithm>
@@ -25,11 +25,20 @@ constexpr u64 kHostCid = 2;
 constexpr u16 kStreamType = 1;
 constexpr u32 kTransportReset = 0;  // the event
 
-enum Operation : u16 { kInvalid, kRequest, kResponse, kReset, kShutdown, kReadWrite, kCreditUpdate, kCreditRequest };
+enum Operation : u16 {
+    kInvalid,
+    kRequest,
+    kResponse,
+    kReset,
+    kShutdown,
+    kReadWrite,
+    kCreditUpdate,
+    kCreditRequest
+};
 constexpr u32 kNoReceive = 1, kNoSend = 2, kNeither = 3;  // flags of a shutdown
 
-constexpr u64 kMostPacket = 64 * 1024;       // payload, as Linux has it
-constexpr std::size_t kMostReplies = 64;     // to packets of no connection
+constexpr u64 kMostPacket = 64 * 1024;           // payload, as Linux has it
+constexpr std::size_t kMostReplies = 64;         // to packets of no connection
 constexpr u32 kTell = stream::kVsockWindow / 4;  // the guest hears of new credit by so much at the latest
 
 // As in memory, byte by byte.
@@ -43,7 +52,7 @@ constexpr u64 kHeaderBytes = 44;
 static_assert(offsetof(Header, fwd_cnt) == 40);
 
 struct Connection {
-    u32 number = 0;      // the host's name for it
+    u32 number = 0;  // the host's name for it
     u32 guest_port = 0, host_port = 0;
     u32 peer_alloc = 0, peer_forward = 0;  // the guest's buffer, and what it took of what was sent
     u32 sent = 0, received = 0;            // bytes to and from the guest, modulo 2^32
@@ -118,7 +127,8 @@ private:
 void VirtioVsock::serve(unsigned queue) {
     if (queue == kReceive) {
         drain(
-            queue, [this] { return anything_to_say(); }, [this](const Chain& chain) { return receive(chain); });
+            queue, [this] { return anything_to_say(); },
+            [this](const Chain& chain) { return receive(chain); });
     } else if (queue == kEvents) {
         drain(
             queue, [this] { return s_.lost; }, [this](const Chain& chain) { return tell_event(chain); });
@@ -135,8 +145,8 @@ void VirtioVsock::serve(unsigned queue) {
 // CVE-2019-18960: what a packet says of its length is checked against the chain that it came in.
 u64 VirtioVsock::transmit(const Chain& chain) {
     Header header{};
-    const u64 got = copy_in(port().memory(), chain.readable, 0,
-                            std::span(reinterpret_cast<u8*>(&header), kHeaderBytes));
+    const u64 got =
+        copy_in(port().memory(), chain.readable, 0, std::span(reinterpret_cast<u8*>(&header), kHeaderBytes));
     const bool whole = got == kHeaderBytes && header.len <= chain.readable_bytes - kHeaderBytes;
     if (whole && header.len <= kMostPacket) packet(header, chain);
     give(kTransmit, chain.head, 0);
@@ -148,7 +158,8 @@ void VirtioVsock::packet(const Header& header, const Chain& chain) {
     Connection* const connection = of_ports(header.src_port, header.dst_port);
     const bool known = header.dst_cid == kHostCid && header.type == kStreamType;
     if (known && connection != nullptr) return obey(*connection, header, chain);
-    if (known && header.op == kRequest && connections_.size() < stream::kMostConnections) return request(header);
+    if (known && header.op == kRequest && connections_.size() < stream::kMostConnections)
+        return request(header);
     if (header.op != kReset) refuse(header);
 }
 
@@ -191,9 +202,7 @@ void VirtioVsock::obey(Connection& connection, const Header& header, const Chain
         case kShutdown: return shut(connection, header.flags & kNeither);
         case kCreditUpdate: return;
         case kCreditRequest: connection.credit_wanted = true; return;
-        case kReset:
-            host_->finish(connection.number);
-            return forget_connection(connection);
+        case kReset: host_->finish(connection.number); return forget_connection(connection);
         default: break;
     }
     host_->finish(connection.number);  // out of order: the connection ends
@@ -319,7 +328,8 @@ void VirtioVsock::write(const Chain& chain, const Header& header, std::span<cons
 
 u64 VirtioVsock::tell_event(const Chain& chain) {
     const u32 event = kTransportReset;
-    copy_out(port().memory(), chain.writable, 0, std::span(reinterpret_cast<const u8*>(&event), sizeof event));
+    copy_out(port().memory(), chain.writable, 0,
+             std::span(reinterpret_cast<const u8*>(&event), sizeof event));
     give(kEvents, chain.head, std::min<u64>(chain.writable_bytes, sizeof event));
     s_.lost = false;
     return sizeof event;

@@ -12,10 +12,11 @@ namespace {
 constexpr const char* kUse = "hartline coverage FILE… [--html FILE]";
 
 void help() {
-    std::cout << kUse
-              << ": what the runs that wrote these files exercised: rows of the instruction\n"
-                 "table and classes of their operands, traps, CSRs. Files come from hartline run --coverage FILE, which\n"
-                 "adds to what is there. With --html also a page, which needs no other files.\n";
+    std::cout
+        << kUse
+        << ": what the runs that wrote these files exercised: rows of the instruction\n"
+           "table and classes of their operands, traps, CSRs. Files come from hartline run --coverage FILE, which\n"
+           "adds to what is there. With --html also a page, which needs no other files.\n";
 }
 }  // namespace
 

@@ -1,4 +1,5 @@
-// hartline diff: two engines, or a machine and somebody else's, up to the first instruction that they disagree on.
+// hartline diff: two engines, or a machine and somebody else's, up to the first instruction that they
+// disagree on.
 #include <algorithm>
 #include <chrono>
 #include <cinttypes>
@@ -117,7 +118,8 @@ const char* how_it_ended(Course& course) {
     }
 }
 
-void reproduce(const DiffRequest& request, const Board& board, const Lockstep& lockstep, const std::string& report) {
+void reproduce(const DiffRequest& request, const Board& board, const Lockstep& lockstep,
+               const std::string& report) {
     if (request.reproducer.empty()) return;
     RunConfig config = request.run.config;
     config.engine = parse_engines(request.engines).second;
@@ -167,7 +169,8 @@ int tell(const Followed& followed, double seconds) {
         tell_equal(followed.end.c_str(), followed.instructions, seconds);
         return 0;
     }
-    std::printf("difference after %" PRIu64 " instructions\n%s", followed.instructions, followed.difference.c_str());
+    std::printf("difference after %" PRIu64 " instructions\n%s", followed.instructions,
+                followed.difference.c_str());
     return kExitDiffers;
 }
 
@@ -177,7 +180,8 @@ int diff_commit_log(const DiffRequest& request) {
     Board board(config, sink);
     LineReader log(request.commit_log);
     const Stopwatch watch;
-    const Followed followed = follow(board.machine(), log, request.commit_log, config.max_instructions.value_or(~u64{0}));
+    const Followed followed =
+        follow(board.machine(), log, request.commit_log, config.max_instructions.value_or(~u64{0}));
     return tell(followed, watch.seconds());
 }
 
@@ -197,11 +201,13 @@ void validate(const DiffRequest& request) {
     hartline::validate(request.run.config);
     for (const DiskConfig& disk : request.run.config.disks)
         if (!disk.read_only && !disk.temporary())
-            throw InputError("--disk", "two machines cannot write to " + disk.path, "give FILE,ro or FILE,overlay");
+            throw InputError("--disk", "two machines cannot write to " + disk.path,
+                             "give FILE,ro or FILE,overlay");
     const bool engines = !request.qemu && request.commit_log.empty();
     if (!engines && !request.run.config.load.empty())
         throw InputError("--load", "is for engines", "others cannot begin at a snapshot");
-    if (request.run.config.save_at) throw InputError("--save-at", "is for hartline run", "give --reproducer DIR");
+    if (request.run.config.save_at)
+        throw InputError("--save-at", "is for hartline run", "give --reproducer DIR");
 }
 }  // namespace
 

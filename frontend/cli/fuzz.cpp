@@ -25,7 +25,8 @@ po::options_description options() {
     const auto text = [](const char* value, const char* otherwise) {
         return po::value<std::string>()->value_name(value)->default_value(otherwise);
     };
-    add("category", text("C", "all"), "integer, compressed, memory, float, atomic, csr, trap, paging, pmp, selfmod, mixed");
+    add("category", text("C", "all"),
+        "integer, compressed, memory, float, atomic, csr, trap, paging, pmp, selfmod, mixed");
     add("seed", text("S", "1"), "of the first program; the next has S+1");
     add("programs", text("N", "10"), "a category");
     add("length", text("L", "100K"), "random instructions a program runs, about");
@@ -37,7 +38,8 @@ po::options_description options() {
     add("no-reduce", po::bool_switch(), "keep failing programs as they are");
     add("reduce", po::bool_switch(), "only shrink the one program of --category and --seed");
     add("write", po::value<std::string>()->value_name("FILE"), "only write that program as an ELF file");
-    add("exit", po::value<std::string>()->value_name("HOW"), "of --write: htif or finisher (as --against wants it)");
+    add("exit", po::value<std::string>()->value_name("HOW"),
+        "of --write: htif or finisher (as --against wants it)");
     add("list", po::bool_switch(), "only print that program's instructions");
     add("help,h", po::bool_switch(), "this help");
     return all;
@@ -73,11 +75,15 @@ fuzz::Campaign campaign_of(const po::variables_map& values) {
 }
 
 fuzz::Recipe recipe_of(const fuzz::Campaign& campaign, const po::variables_map& values) {
-    fuzz::Recipe recipe{.seed = campaign.seed, .category = campaign.categories[0], .length = campaign.length,
-                        .dialect = fuzz::dialect_of(campaign.against), .exit = fuzz::exit_of(campaign.against)};
+    fuzz::Recipe recipe{.seed = campaign.seed,
+                        .category = campaign.categories[0],
+                        .length = campaign.length,
+                        .dialect = fuzz::dialect_of(campaign.against),
+                        .exit = fuzz::exit_of(campaign.against)};
     if (values.count("exit") == 0) return recipe;
     const std::string how = values["exit"].as<std::string>();
-    if (how != "htif" && how != "finisher") throw InputError("--exit", "'" + how + "' is unknown", "choose htif or finisher");
+    if (how != "htif" && how != "finisher")
+        throw InputError("--exit", "'" + how + "' is unknown", "choose htif or finisher");
     recipe.exit = how == "htif" ? fuzz::Exit::Htif : fuzz::Exit::Finisher;
     return recipe;
 }
@@ -87,12 +93,13 @@ void say(const std::string& line) { std::cout << line << std::endl; }
 int run(const fuzz::Campaign& campaign) {
     const std::vector<fuzz::Tally> tallies = fuzz::run_campaign(campaign, say);
     bool bad = false;
-    std::printf("%-12s %8s %14s %14s %10s %10s\n", "category", "programs", "random", "instructions", "different", "unfinished");
+    std::printf("%-12s %8s %14s %14s %10s %10s\n", "category", "programs", "random", "instructions",
+                "different", "unfinished");
     for (std::size_t i = 0; i < tallies.size(); ++i) {
         const fuzz::Tally& t = tallies[i];
         std::printf("%-12s %8" PRIu64 " %14" PRIu64 " %14" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
-                    std::string(name(campaign.categories[i])).c_str(), t.programs, t.random_instructions, t.instructions,
-                    t.different, t.unfinished);
+                    std::string(name(campaign.categories[i])).c_str(), t.programs, t.random_instructions,
+                    t.instructions, t.different, t.unfinished);
         bad = bad || t.different != 0 || t.unfinished != 0;
     }
     return bad ? kExitDifferent : 0;

@@ -32,7 +32,9 @@ u64 parse_classes(const std::string& list) {
 }
 
 // Children are made by hand: in a path '.' would part names, and mnemonics have dots.
-void put(ptree& tree, const std::string& key, const std::string& value) { tree.push_back({key, ptree(value)}); }
+void put(ptree& tree, const std::string& key, const std::string& value) {
+    tree.push_back({key, ptree(value)});
+}
 void put(ptree& tree, const std::string& key, u64 value) { put(tree, key, std::to_string(value)); }
 const ptree& section(const ptree& tree, const char* key) {
     const auto found = tree.find(key);
@@ -76,7 +78,8 @@ std::string coverage_text(const Coverage& coverage) {
         rows.push_back({std::string(row_name(static_cast<Op>(i))), row});
     }
     for (std::size_t i = 0; i < kCompressed.size(); ++i)
-        if (coverage.compressed[i] != 0) put(compressed, std::string(kCompressed[i].mnemonic), coverage.compressed[i]);
+        if (coverage.compressed[i] != 0)
+            put(compressed, std::string(kCompressed[i].mnemonic), coverage.compressed[i]);
     for (const auto& [name, count] : coverage.traps) put(traps, name, count);
     for (const auto& [number, count] : coverage.csrs) {
         ptree csr;
@@ -100,7 +103,8 @@ Coverage parse_coverage(const std::string& subject, const std::string& text) {
         ptree all;
         std::istringstream in(text);
         boost::property_tree::read_json(in, all);
-        if (section(all, "hartline_coverage").data() != kFormat) throw std::runtime_error("is of another format");
+        if (section(all, "hartline_coverage").data() != kFormat)
+            throw std::runtime_error("is of another format");
         Coverage coverage;
         parse_rows(section(all, "rows"), coverage);
         parse_compressed(section(all, "compressed"), coverage);
@@ -108,7 +112,8 @@ Coverage parse_coverage(const std::string& subject, const std::string& text) {
         parse_csrs(section(all, "csrs"), coverage);
         return coverage;
     } catch (const std::exception& error) {
-        throw InputError(subject, std::string("is no coverage file: ") + error.what(), "write one with --coverage");
+        throw InputError(subject, std::string("is no coverage file: ") + error.what(),
+                         "write one with --coverage");
     }
 }
 

@@ -96,14 +96,16 @@ std::string html_meter(u64 part, u64 whole) {
 // Text that markup must not see: traps and CSRs have '>' in them.
 std::string escaped(const std::string& text) {
     std::string out;
-    for (const char c : text) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+    for (const char c : text)
+        out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
     return out;
 }
 std::string html_row(std::size_t i, const Coverage& coverage) {
     const u64 times = coverage.rows[i].count;
-    return std::string("<tr") + (times == 0 ? " class=never" : "") + "><td><code>" + std::string(kIsa[i].mnemonic) +
-           "</code></td><td>" + std::string(name(kIsa[i].extension)) + "</td>" + html_cell(times) + "<td>" +
-           (times == 0 ? "" : escaped(classes_missing(i, coverage))) + "</td></tr>\n";
+    return std::string("<tr") + (times == 0 ? " class=never" : "") + "><td><code>" +
+           std::string(kIsa[i].mnemonic) + "</code></td><td>" + std::string(name(kIsa[i].extension)) +
+           "</td>" + html_cell(times) + "<td>" + (times == 0 ? "" : escaped(classes_missing(i, coverage))) +
+           "</td></tr>\n";
 }
 }  // namespace
 
@@ -115,7 +117,8 @@ std::string coverage_report(const Coverage& coverage) {
     for (const Sum& sum : all)
         if (!sum.missing.empty()) text += "  " + sum.name + ": " + sum.missing + "\n";
     text += "\ntraps:\n";
-    for (const auto& [name, times] : coverage.traps) text += "  " + name + ": " + std::to_string(times) + "\n";
+    for (const auto& [name, times] : coverage.traps)
+        text += "  " + name + ": " + std::to_string(times) + "\n";
     text += "\nCSRs:\n";
     for (const auto& [number, csr] : coverage.csrs) text += "  " + csr_line(number, csr) + "\n";
     return text;
@@ -135,13 +138,15 @@ std::string coverage_html(const Coverage& coverage) {
     for (const auto& [name, times] : coverage.traps)
         page += "<li>" + escaped(name) + ": " + std::to_string(times) + "</li>\n";
     page += "</ul><h2>CSRs</h2><ul>\n";
-    for (const auto& [number, csr] : coverage.csrs) page += "<li>" + escaped(csr_line(number, csr)) + "</li>\n";
+    for (const auto& [number, csr] : coverage.csrs)
+        page += "<li>" + escaped(csr_line(number, csr)) + "</li>\n";
     page += "</ul><h2>Rows</h2><table><tr><th>row<th>extension<th>times<th>operand classes not seen</tr>\n";
     for (std::size_t i = 0; i < kRows; ++i) page += html_row(i, coverage);
     page += "</table><h2>Compressed rows</h2><table><tr><th>row<th>times</tr>\n";
     for (std::size_t i = 0; i < kCompressed.size(); ++i)
         page += std::string("<tr") + (coverage.compressed[i] == 0 ? " class=never" : "") + "><td><code>" +
-                std::string(kCompressed[i].mnemonic) + "</code></td>" + html_cell(coverage.compressed[i]) + "</tr>\n";
+                std::string(kCompressed[i].mnemonic) + "</code></td>" + html_cell(coverage.compressed[i]) +
+                "</tr>\n";
     return page + "</table></html>\n";
 }
 }  // namespace hartline

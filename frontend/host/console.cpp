@@ -129,9 +129,8 @@ void Console::clear_wake() {
 
 ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     const bool read = input_open_ && !paused_ && (want_input || terminal_.is_terminal());
-    std::array<pollfd, 3> files{{{signals_->descriptor(), POLLIN, 0},
-                                 {read ? in_ : -1, POLLIN, 0},
-                                 {wake_file_.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> files{
+        {{signals_->descriptor(), POLLIN, 0}, {read ? in_ : -1, POLLIN, 0}, {wake_file_.get(), POLLIN, 0}}};
     const timespec span = span_of(timeout_ns == kForever ? 0 : timeout_ns);
     const bool at_once = ending_.has_value();
     const timespec none{};

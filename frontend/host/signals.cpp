@@ -14,7 +14,8 @@ namespace hartline {
 Signals::Signals() {
     sigset_t read, blocked;
     sigemptyset(&read);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH}) sigaddset(&read, number);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH})
+        sigaddset(&read, number);
     blocked = read;
     // Not read: a closed pipe is known from write(), and a terminal that is another's from read().
     for (const int number : {SIGPIPE, SIGTTIN, SIGTTOU}) sigaddset(&blocked, number);

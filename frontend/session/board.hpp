@@ -53,8 +53,8 @@ public:
     void resize(ConsoleSize size);
     // Takes the records of devices/virtio/balloon.hpp; null: the machine has none.
     const Device* balloon() const { return balloon_; }
-    // Tells the network that this machine is there (again), where it was loaded and not started; and the machine who
-    // is at its ports.
+    // Tells the network that this machine is there (again), where it was loaded and not started; and the
+    // machine who is at its ports.
     void announce();
     const std::vector<u8>& tree() const { return tree_; }
     const Boot& boot() const { return boot_; }
@@ -87,10 +87,10 @@ private:
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
     const Device* virtio_console_ = nullptr;
-    unsigned typed_port_ = 0;               // of that, where it is console_
+    unsigned typed_port_ = 0;  // of that, where it is console_
     const Device* vsock_device_ = nullptr;
-    std::shared_ptr<stream::VsockHost> vsock_;  // null: none. Closed before the machine goes
-    std::vector<ConsolePort> ports_;        // closed before the machine goes
+    std::shared_ptr<stream::VsockHost> vsock_;      // null: none. Closed before the machine goes
+    std::vector<ConsolePort> ports_;                // closed before the machine goes
     std::shared_ptr<pci::PciBus> pci_;              // null: no device of the machine is on it
     unsigned last_function_ = 0, next_virtio_ = 0;  // slots: of the bus, and of virtio over MMIO
     const Device* card_ = nullptr;

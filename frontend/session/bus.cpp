@@ -14,7 +14,8 @@ bool has_card(const RunConfig& config) { return config.net && config.net->kind !
 std::size_t devices_on(const RunConfig& config, DeviceBus bus) {
     const auto on_it = [&](const DiskConfig& disk) { return bus_of(config, disk) == bus; };
     std::size_t count = static_cast<std::size_t>(std::ranges::count_if(config.disks, on_it));
-    if (config.bus == bus) count += config.shares.size() + (config.balloon && config.balloon->present ? 1 : 0);
+    if (config.bus == bus)
+        count += config.shares.size() + (config.balloon && config.balloon->present ? 1 : 0);
     if (config.bus == bus && config.vsock) ++count;
     if (has_card(config) && bus_of(config, *config.net) == bus) ++count;
     return count;

@@ -96,8 +96,8 @@ net::PublishedPort parse_publish(const std::string& text) {
         port.guest_port = static_cast<u16>(number_of(rest.substr(last + 1), kMostPort));
         rest.resize(last);
         const std::size_t colon = rest.rfind(':');
-        port.port = static_cast<u16>(number_of(colon == std::string::npos ? rest : rest.substr(colon + 1),
-                                               kMostPort));
+        port.port = static_cast<u16>(
+            number_of(colon == std::string::npos ? rest : rest.substr(colon + 1), kMostPort));
         if (colon != std::string::npos) port.host = rest.substr(0, colon);
     }
     if (port.port == 0 || port.guest_port == 0 || port.host.empty())

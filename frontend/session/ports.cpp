@@ -50,7 +50,8 @@ std::string port_text(const PortConfig& port) {
 
 void validate_ports(const RunConfig& config) {
     if (config.ports.size() > ConsoleOptions::kMostPorts)
-        throw InputError("--port", std::to_string(config.ports.size()) + " are too many", "the console has up to 8");
+        throw InputError("--port", std::to_string(config.ports.size()) + " are too many",
+                         "the console has up to 8");
     unsigned typed = config.virtio_input ? 1 : 0;
     for (std::size_t i = 0; i < config.ports.size(); ++i) {
         const PortConfig& port = config.ports[i];
@@ -80,9 +81,10 @@ std::vector<ConsolePort> make_ports(const std::vector<PortConfig>& ports, ByteSi
     };
     try {
         for (const PortConfig& port : ports)
-            made.push_back({port.name, port.kind == PortConfig::Kind::File     ? stream::file_port(port.path, failed)
-                                       : port.kind == PortConfig::Kind::Socket ? stream::socket_port(port.path)
-                                                                               : stream::sink_port(sink)});
+            made.push_back(
+                {port.name, port.kind == PortConfig::Kind::File     ? stream::file_port(port.path, failed)
+                            : port.kind == PortConfig::Kind::Socket ? stream::socket_port(port.path)
+                                                                    : stream::sink_port(sink)});
     } catch (const std::runtime_error& error) {
         throw InputError(std::string("--port: ") + error.what());
     }

@@ -26,8 +26,8 @@ std::string port_text(const PortConfig& port);  // that parse_port() reads back
 void validate_ports(const RunConfig& config);
 // Which of the console's ports takes what is typed; 0: the console itself.
 unsigned typed_port(const RunConfig& config);
-// `sink` is where a port's text for this terminal goes; `tell` takes a line when a file fails, and may be empty.
-// Throws InputError: a file or a socket cannot be made.
+// `sink` is where a port's text for this terminal goes; `tell` takes a line when a file fails, and may be
+// empty. Throws InputError: a file or a socket cannot be made.
 std::vector<ConsolePort> make_ports(const std::vector<PortConfig>& ports, ByteSink& sink,
                                     const std::function<void(std::string_view)>& tell);
 }  // namespace hartline

@@ -25,7 +25,8 @@ u8 privileges(const std::string& text) {
     for (const char letter : text) {
         const std::size_t number = std::string("USxM").find(letter);
         if (number == std::string::npos || letter == 'x')
-            throw InputError("--log-privilege", "'" + text + "' is not of the letters M, S and U", "write for example SU");
+            throw InputError("--log-privilege", "'" + text + "' is not of the letters M, S and U",
+                             "write for example SU");
         set = static_cast<u8>(set | 1u << number);
     }
     return set;
@@ -51,7 +52,8 @@ Recorder::Recorder(const RunConfig& config) {
     if (!config.coverage.empty()) {
         coverage_path_ = config.coverage;
         counter_ = std::make_unique<CoverageCounter>();
-        if (std::filesystem::exists(coverage_path_)) add_coverage(coverage_path_, {});  // or it fails at the end
+        if (std::filesystem::exists(coverage_path_))
+            add_coverage(coverage_path_, {});  // or it fails at the end
     }
     if (config.commit_log.empty()) return;
     log_file_ = std::make_unique<LogFile>(config.commit_log);

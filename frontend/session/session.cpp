@@ -145,11 +145,13 @@ void Session::act(ConsoleCommand command) {
     }
 }
 
-// A request is a record of the journal, as all that comes from outside. The guest has a quarter left at least.
+// A request is a record of the journal, as all that comes from outside. The guest has a quarter left at
+// least.
 void Session::change_balloon(ConsoleCommand command) {
     constexpr unsigned kMostEighths = 6;
     const Device* const balloon = board_.balloon();
-    if (balloon == nullptr) return console_.message("\nhartline: the machine has no balloon: give --balloon on");
+    if (balloon == nullptr)
+        return console_.message("\nhartline: the machine has no balloon: give --balloon on");
     if (command == ConsoleCommand::Balloon) {
         console_.message("");
         return machine_.post(*balloon, balloon_question());

@@ -27,7 +27,8 @@ std::string vsock_text(const VsockConfig& config) { return std::to_string(config
 
 void validate_vsock(const RunConfig& config) {
     if (config.vsock && config.deterministic)
-        throw InputError("--vsock", "whoever is at a socket comes when he likes", "leave --deterministic out");
+        throw InputError("--vsock", "whoever is at a socket comes when he likes",
+                         "leave --deterministic out");
 }
 
 std::shared_ptr<stream::VsockHost> make_vsock(const VsockConfig& config) {

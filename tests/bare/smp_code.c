@@ -1,5 +1,5 @@
-// Several harts that execute code which others change all the time: much of it, so that translations of it give
-// way to others, and some without any order but a fence.i of the hart that executes it.
+// Several harts that execute code which others change all the time: much of it, so that translations of it
+// give way to others, and some without any order but a fence.i of the hart that executes it.
 //
 // oracle: QEMU 7.2 (-smp 4)
 #include "runtime.h"

@@ -13,7 +13,8 @@ using namespace hartline;
 namespace {
 constexpr u64 kRam = 0x8000'0000;
 
-// Walks over memory, changes the operand of its own add each round, asks for count and time, and traps into mtvec.
+// Walks over memory, changes the operand of its own add each round, asks for count and time, and traps into
+// mtvec.
 constexpr u32 kProgram[] = {
     0x00000597,  // auipc x11, 0
     0x05c58613,  // addi x12, x11, 92: the handler
@@ -77,7 +78,7 @@ TEST_CASE("ir_engine: the same states as the interpreter's wherever budgets end"
         }
         const Cpu* const cpu = inside(evaluated.machine.hart(0));
         REQUIRE(cpu != nullptr);
-        CHECK(cpu->s.x[5] > 100);   // it went round
+        CHECK(cpu->s.x[5] > 100);  // it went round
         CHECK(cpu->s.x[8] != 0);
     }
 }

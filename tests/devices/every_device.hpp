@@ -15,8 +15,8 @@
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net.hpp"
 #include "devices/virtio/ninep.hpp"
-#include "devices/watchdog.hpp"
 #include "devices/virtio/vsock.hpp"
+#include "devices/watchdog.hpp"
 #include "tests/devices/fake_port.hpp"
 #include "tests/devices/memory_disk.hpp"
 

@@ -19,7 +19,8 @@ inline u16 plain_sum(const Bytes& bytes, u32 sum = 0) {
     return static_cast<u16>(sum);
 }
 inline Bytes slice(const Bytes& bytes, std::size_t from, std::size_t to) {
-    return {bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes.begin() + static_cast<std::ptrdiff_t>(to)};
+    return {bytes.begin() + static_cast<std::ptrdiff_t>(from),
+            bytes.begin() + static_cast<std::ptrdiff_t>(to)};
 }
 
 struct Packet {
@@ -70,8 +71,7 @@ struct Packet {
     }
     // Is every sum of a packet of this shape right?
     bool sums_hold(const Bytes& all) const {
-        const bool network_holds =
-            ip6 || plain_sum(slice(all, network(), transport())) == 0xffff;
+        const bool network_holds = ip6 || plain_sum(slice(all, network(), transport())) == 0xffff;
         return network_holds && plain_sum(slice(all, transport(), all.size()), pseudo(all)) == 0xffff;
     }
     Frame frame(u16 gso_size = 0) const {

@@ -1,8 +1,8 @@
 // Where frames go: bounded queues, a switch between machines, the user's own network; and their replay.
 #include <arpa/inet.h>
-#include <catch2/catch.hpp>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <chrono>
 #include <condition_variable>
@@ -38,9 +38,7 @@ struct Mailbox {
     template <class Such>
     bool wait_for(Such such, std::chrono::seconds most = std::chrono::seconds(20)) {
         std::unique_lock held(lock);
-        return came.wait_for(held, most, [&] {
-            return std::any_of(frames.begin(), frames.end(), such);
-        });
+        return came.wait_for(held, most, [&] { return std::any_of(frames.begin(), frames.end(), such); });
     }
 };
 
@@ -53,8 +51,8 @@ Frame between(u8 from, u8 to) {
 
 Frame arp_for(std::array<u8, 4> address) {
     Frame frame;
-    frame.bytes = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0,    0x12, 0x34, 0x56, 8,    6, 0, 1, 8,
-                   0,    6,    4,    0,    1,    0x52, 0x54, 0,    0x12, 0x34, 0x56, 10,   0, 2, 15};
+    frame.bytes = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 8,  6, 0, 1,
+                   8,    0,    6,    4,    0,    1,    0x52, 0x54, 0, 0x12, 0x34, 0x56, 10, 0, 2, 15};
     frame.bytes.resize(38);
     frame.bytes.insert(frame.bytes.end(), address.begin(), address.end());
     frame.bytes.resize(60);
@@ -196,7 +194,8 @@ TEST_CASE("a port that is taken is named", "[net]") {
     INFO(line);
     CHECK(line.find("127.0.0.1:" + std::to_string(port)) != std::string::npos);
     CHECK(line.find("in use") != std::string::npos);
-    CHECK_THROWS_AS(user_network(1500, {{.host = "here", .port = port, .guest_port = 22}}), std::runtime_error);
+    CHECK_THROWS_AS(user_network(1500, {{.host = "here", .port = port, .guest_port = 22}}),
+                    std::runtime_error);
     ::close(holder);
 }
 
@@ -229,8 +228,11 @@ TEST_CASE("recorded frames come again at the same tick and leave the same state"
         else
             journal.record();
         // The driver's part, in the machine's own memory.
-        const auto put_register = [&](u64 offset, u32 value) { REQUIRE(guest.device->write(offset, 4, value)); };
-        const std::array<std::pair<u64, u32>, 7> set_up{{{0x70, 1}, {0x70, 3}, {0x24, 0}, {0x20, 0}, {0x24, 1}, {0x20, 1}, {0x70, 11}}};
+        const auto put_register = [&](u64 offset, u32 value) {
+            REQUIRE(guest.device->write(offset, 4, value));
+        };
+        const std::array<std::pair<u64, u32>, 7> set_up{
+            {{0x70, 1}, {0x70, 3}, {0x24, 0}, {0x20, 0}, {0x24, 1}, {0x20, 1}, {0x70, 11}}};
         for (const auto& [offset, value] : set_up) put_register(offset, value);
         put_register(0x30, 0);
         put_register(0x38, 8);
@@ -241,7 +243,8 @@ TEST_CASE("recorded frames come again at the same tick and leave the same state"
         put_register(0x70, 15);
         Ram& ram = guest.machine.ram();
         for (u16 i = 0; i < 4; ++i) {
-            REQUIRE(ram.write(0x8000'1000 + 16u * i, Driver::Descriptor{0x8001'0000u + 0x1000u * i, 2048, 2, 0}));
+            REQUIRE(
+                ram.write(0x8000'1000 + 16u * i, Driver::Descriptor{0x8001'0000u + 0x1000u * i, 2048, 2, 0}));
             REQUIRE(ram.write(0x8000'2004 + 2u * i, i));
         }
         REQUIRE(ram.write(0x8000'2002, u16{4}));

@@ -107,7 +107,8 @@ TEST_CASE("frames of several streams keep their order and their bytes", "[net]")
             const unsigned which = get32(frame.bytes, layout.transport + 4) >= 0x4000'0000 ? 1 : 0;
             const u32 seq = get32(frame.bytes, layout.transport + 4) & 0x3fff'ffff;
             REQUIRE(seq == got[which].size());
-            got[which].insert(got[which].end(), frame.bytes.begin() + static_cast<std::ptrdiff_t>(layout.payload),
+            got[which].insert(got[which].end(),
+                              frame.bytes.begin() + static_cast<std::ptrdiff_t>(layout.payload),
                               frame.bytes.end());
         });
         for (int n = 0; n < 60; ++n) {
@@ -145,10 +146,14 @@ TEST_CASE("work that is described wrongly is refused", "[net]") {
     CHECK_FALSE(sound(with([](Frame& f) { f.bytes.resize(kMostFrameBytes + 1); })));
     for (const u8 type : {kGsoTcp6, kGsoUdp, u8{2}, u8{3}, u8{0x7f}, static_cast<u8>(kGsoUdp | kGsoEcn)})
         CHECK(cut(with([&](Frame& f) { f.offload.gso_type = type; })).empty());
-    CHECK(cut(with([](Frame& f) { f.bytes[14 + 12] = 0; f.bytes[14] = 0x4f; f.bytes.resize(40); })).empty());
-    CHECK(cut(with([](Frame& f) { f.bytes[34 + 12] = 0x40; })).empty());        // TCP header too short
-    CHECK(cut(with([](Frame& f) { f.bytes[14 + 6] = 0x20; })).empty());         // a fragment
-    CHECK(cut(with([](Frame& f) { f.offload.gso_size = 1; })).empty());         // too many
+    CHECK(cut(with([](Frame& f) {
+              f.bytes[14 + 12] = 0;
+              f.bytes[14] = 0x4f;
+              f.bytes.resize(40);
+          })).empty());
+    CHECK(cut(with([](Frame& f) { f.bytes[34 + 12] = 0x40; })).empty());  // TCP header too short
+    CHECK(cut(with([](Frame& f) { f.bytes[14 + 6] = 0x20; })).empty());   // a fragment
+    CHECK(cut(with([](Frame& f) { f.offload.gso_size = 1; })).empty());   // too many
 }
 
 TEST_CASE("CVE-2016-1981: no header makes segmentation read beyond the frame or go on for ever", "[net]") {

@@ -98,7 +98,7 @@ void play(Driver& driver, std::mt19937_64& random, unsigned queues) {
         if (random() % 2 == 0)  // a record of a console
             driver.device.input(std::vector<u8>{static_cast<u8>(random() % 6), static_cast<u8>(random() % 3),
                                                 static_cast<u8>(random()), 1, 0, 0});
-        if (random() % 4 == 0) driver.device.input(std::vector<u8>{1});  // a question to a balloon
+        if (random() % 4 == 0) driver.device.input(std::vector<u8>{1});   // a question to a balloon
         if (random() % 4 == 0) driver.device.input(std::vector<u8>(80));  // a frame, for a card
         driver.kick(static_cast<u32>(random() % 8 == 0 ? random() : number));
         if (random() % 2 == 0) driver.port.advance(driver.device, random() % 200'000, 1000);

@@ -195,8 +195,8 @@ TEST_CASE("a received frame has its work done where the guest did not offer to",
         card.room(8192);
         card.receive(frame);
         CHECK(card.driver.collect()->length == 12 + packet.data() + 1448);
-        CHECK(card.command(5, 0, {0, 1, 0, 0, 0, 0, 0, 0}) == 0);      // TSO6 alone
-        CHECK(card.command(5, 0, {1, 0, 0, 0, 0, 0, 0, 0}) == 1);      // not one of the guest's
+        CHECK(card.command(5, 0, {0, 1, 0, 0, 0, 0, 0, 0}) == 0);  // TSO6 alone
+        CHECK(card.command(5, 0, {1, 0, 0, 0, 0, 0, 0, 0}) == 1);  // not one of the guest's
         CHECK(card.command(5, 0, {0, 0, 0, 0}) == 1);
     }
 }
@@ -214,7 +214,9 @@ TEST_CASE("frames go out with the work that is left on them", "[net]") {
     Bytes all = NetCard::header(frame.offload);
     all.insert(all.end(), frame.bytes.begin(), frame.bytes.end());
     const u64 at = card.place(all);
-    card.driver.submit_indirect(NetCard::kTransmit, {{at, 5}, {at + 5, 20}, {at + 25, 10'000}, {at + 10'025, static_cast<u32>(all.size()) - 10'025}});
+    card.driver.submit_indirect(
+        NetCard::kTransmit,
+        {{at, 5}, {at + 5, 20}, {at + 25, 10'000}, {at + 10'025, static_cast<u32>(all.size()) - 10'025}});
     card.driver.kick(NetCard::kTransmit);
     REQUIRE(card.network->sent.size() == 2);
     CHECK(card.network->sent[1].bytes == frame.bytes);
@@ -258,7 +260,8 @@ TEST_CASE("CVE-2015-6815: a full queue is no more work a kick than its bound", "
 TEST_CASE("the driver chooses what it receives", "[net]") {
     NetCard card;
     card.start();
-    const Mac other{0x52, 0x54, 0, 0, 0, 9}, group{1, 0, 0x5e, 0, 0, 1}, all{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const Mac other{0x52, 0x54, 0, 0, 0, 9}, group{1, 0, 0x5e, 0, 0, 1},
+        all{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     CHECK(card.takes(NetCard::plain(60, other)));  // promiscuous until it is told otherwise
     CHECK(card.command(0, 0, {0}) == 0);
     CHECK_FALSE(card.takes(NetCard::plain(60, other)));
@@ -326,9 +329,9 @@ TEST_CASE("CVE-2014-0150: tables of addresses lie about their length in vain", "
 TEST_CASE("CVE-2024-6505: control commands that were not offered are refused", "[net]") {
     NetCard card;
     card.start();
-    CHECK(card.command(4, 0, {1, 0}) == 1);         // multiqueue
+    CHECK(card.command(4, 0, {1, 0}) == 1);           // multiqueue
     CHECK(card.command(4, 1, Bytes(64, 0xff)) == 1);  // RSS
-    CHECK(card.command(3, 0, {}) == 1);             // nothing was announced
+    CHECK(card.command(3, 0, {}) == 1);               // nothing was announced
     CHECK(card.command(99, 0, {}) == 1);
     CHECK(card.command(0, 0, Bytes(100'000)) == 1);
     CHECK_FALSE(card.driver.broken());
@@ -395,11 +398,13 @@ TEST_CASE("garbage from guest and network alike does no harm to the card", "[net
         NetCard card;
         const u64 without = random() % 2 == 0 ? kWithout : random();
         if (!card.driver.negotiate(card.driver.offered() & ~without)) continue;
-        for (u32 number = 0; number < 3; ++number) card.driver.set_up(number, static_cast<u16>(1u << random() % 6));
+        for (u32 number = 0; number < 3; ++number)
+            card.driver.set_up(number, static_cast<u16>(1u << random() % 6));
         card.driver.run();
         for (int round = 0; round < 30; ++round) {
             const u32 number = static_cast<u32>(random() % 3);
-            Frame frame = random_packet(random, 3000).frame(static_cast<u16>(random() % 2 * (random() % 1500)));
+            Frame frame =
+                random_packet(random, 3000).frame(static_cast<u16>(random() % 2 * (random() % 1500)));
             if (random() % 4 == 0) frame.bytes[random() % frame.bytes.size()] = static_cast<u8>(random());
             if (random() % 8 == 0) frame.offload.csum_start = static_cast<u16>(random());
             if (random() % 8 == 0) frame.offload.gso_type = static_cast<u8>(random());
@@ -413,7 +418,8 @@ TEST_CASE("garbage from guest and network alike does no harm to the card", "[net
                 card.transmit(frame);
             } else if (!small) {
                 const Bytes data = random_bytes(random, 2 + random() % 60);
-                card.driver.submit(2, {{card.place(data), static_cast<u32>(data.size())}, {card.driver.alloc(1), 1, true}});
+                card.driver.submit(
+                    2, {{card.place(data), static_cast<u32>(data.size())}, {card.driver.alloc(1), 1, true}});
                 card.driver.kick(2);
             }
             if (random() % 4 == 0) card.port.advance(*card.device, random() % 100'000, 1000);

@@ -27,7 +27,16 @@ using Driver = VirtioDriver;
 
 namespace {
 enum : u32 { kControlIn = 2, kControlOut = 3, kPortIn = 4, kPortOut = 5 };
-enum : u16 { kDeviceReady, kDeviceAdd, kDeviceRemove, kPortReady, kConsolePort, kResize, kPortOpen, kPortName };
+enum : u16 {
+    kDeviceReady,
+    kDeviceAdd,
+    kDeviceRemove,
+    kPortReady,
+    kConsolePort,
+    kResize,
+    kPortOpen,
+    kPortName
+};
 constexpr u64 kMultiport = 2;
 
 // A host's end that is what a test says.
@@ -52,8 +61,8 @@ struct Rig {
     u64 buffer, inbox;
     bool waiting = false;  // is a buffer for a message there?
     explicit Rig(u64 without = Driver::kEventIdx)
-        : device(virtio_mmio(virtio_console(
-              sink, {.size = {100, 30}, .ports = {{"org.example.one", host}}}))(port)),
+        : device(virtio_mmio(virtio_console(sink, {.size = {100, 30}, .ports = {{"org.example.one", host}}}))(
+              port)),
           driver(port, *device),
           buffer(driver.alloc(0x2'0000)),
           inbox(driver.alloc(0x4000)) {
@@ -87,7 +96,9 @@ struct Rig {
         std::memcpy(out.data() + 6, &value, 2);
         return out + rest;
     }
-    void record(PortRecord kind, u8 number, u32 value) { device->input(stream::port_record(kind, number, value)); }
+    void record(PortRecord kind, u8 number, u32 value) {
+        device->input(stream::port_record(kind, number, value));
+    }
     void data(u8 number, std::string_view text) {
         device->input(stream::port_record(PortRecord::Data, number, bytes_of(text)));
     }
@@ -163,7 +174,8 @@ TEST_CASE("ports: without the feature there is the console alone", "[ports]") {
     CHECK(r.driver.collect(0)->length == 5);
 }
 
-TEST_CASE("CVE-2020-27174: ports: a host that does not read holds the guest back, in bounded memory", "[ports]") {
+TEST_CASE("CVE-2020-27174: ports: a host that does not read holds the guest back, in bounded memory",
+          "[ports]") {
     Rig r;
     r.open_all();
     for (int i = 0; i < 8; ++i) r.send(0x4000);
@@ -220,7 +232,8 @@ TEST_CASE("CVE-2014-0150: ports: numbers of ports that are not there", "[ports]"
     CHECK(r.driver.broken());
 }
 
-TEST_CASE("CVE-2021-3748: ports: a reset by the driver closes them, and keeps what the host knows", "[ports]") {
+TEST_CASE("CVE-2021-3748: ports: a reset by the driver closes them, and keeps what the host knows",
+          "[ports]") {
     Rig r;
     r.open_all();
     r.driver.start(64, 6);
@@ -307,7 +320,8 @@ TEST_CASE("CVE-2020-27174: ports: a socket is read no further than the guest is 
     const std::vector<u8> much(200'000, 'x');
     u64 sent = 0;
     for (int i = 0; i < 50; ++i) {
-        if (sent < much.size()) sent += static_cast<u64>(stream::send_some(peer.get(), std::span(much).subspan(sent)));
+        if (sent < much.size())
+            sent += static_cast<u64>(stream::send_some(peer.get(), std::span(much).subspan(sent)));
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     const auto delivered = [&] {

@@ -77,7 +77,9 @@ struct Rig {
         return packet;
     }
     void record(VsockRecord kind, u32 number) { device->input(stream::vsock_record(kind, number)); }
-    void record(VsockRecord kind, u32 number, u32 value) { device->input(stream::vsock_record(kind, number, value)); }
+    void record(VsockRecord kind, u32 number, u32 value) {
+        device->input(stream::vsock_record(kind, number, value));
+    }
     void data(u32 number, std::size_t size) {
         device->input(stream::vsock_record(VsockRecord::Data, number, std::vector<u8>(size, 'd')));
     }
@@ -99,7 +101,8 @@ TEST_CASE("vsock: the guest reaches the host, sends, is answered and ends", "[vs
     r.record(VsockRecord::Credit, 1, 1000);
     r.data(1, 5);
     const Packet answer = r.next();
-    CHECK((answer.op == kReadWrite && answer.len == 5 && answer.fwd_cnt == 1000 && answer.buf_alloc == kWindow));
+    CHECK((answer.op == kReadWrite && answer.len == 5 && answer.fwd_cnt == 1000 &&
+           answer.buf_alloc == kWindow));
     CHECK((answer.src_port == 80 && answer.dst_port == 1000 && answer.src_cid == 2 && answer.dst_cid == 3));
     CHECK(r.host->credit == 5);
     r.send({.op = kShutdown, .flags = 2, .fwd_cnt = 5});
@@ -283,7 +286,8 @@ struct SocketFolder {
         for (int i = 0; i < 500; ++i) {
             const auto got = stream::receive_some(peer.get(), bytes);
             if (got.how == stream::Received::How::End) break;
-            if (got.bytes != 0) return std::string(bytes.begin(), bytes.begin() + static_cast<i64>(got.bytes));
+            if (got.bytes != 0)
+                return std::string(bytes.begin(), bytes.begin() + static_cast<i64>(got.bytes));
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
         return {};
@@ -293,9 +297,9 @@ struct SocketFolder {
 
 TEST_CASE("CVE-2025-11234: vsock: lines of the host's that are none end the connection", "[vsock]") {
     SocketFolder folder;
-    for (const std::string& line : {std::string("HELLO 3\n"), std::string("CONNECT\n"), std::string("CONNECT x\n"),
-                                    std::string("CONNECT 4294967296\n"), std::string("CONNECT -1\n"),
-                                    std::string(1000, 'C')})
+    for (const std::string& line :
+         {std::string("HELLO 3\n"), std::string("CONNECT\n"), std::string("CONNECT x\n"),
+          std::string("CONNECT 4294967296\n"), std::string("CONNECT -1\n"), std::string(1000, 'C')})
         CHECK(SocketFolder::read(folder.come(line)).empty());
     CHECK(folder.records.empty());
     const stream::Fd half = folder.come("CONNECT 12");  // a slow one holds nobody up

@@ -11,7 +11,9 @@ using namespace hartline::test;
 
 namespace {
 constexpr u64 seen(unsigned operand_class) { return u64{1} << operand_class; }
-const Coverage::RowCount& of(const Coverage& coverage, Op op) { return coverage.rows[static_cast<std::size_t>(op)]; }
+const Coverage::RowCount& of(const Coverage& coverage, Op op) {
+    return coverage.rows[static_cast<std::size_t>(op)];
+}
 
 Commit commit_of(Op op, const Operands& operands) {
     Commit commit;
@@ -52,8 +54,8 @@ TEST_CASE("coverage_sorts_integer_operands", "[frontend][coverage]") {
     using C = OperandClass;
     CHECK(of(counter.coverage(), Op::ADDI).count == 2);
     CHECK(of(counter.coverage(), Op::ADDI).classes ==
-          (seen(C::RdZero) | seen(C::ImmMin) | seen(C::ImmNegative) | seen(C::RdIsRs1) | seen(C::Integer1 + 3) |
-           seen(C::Integer1 + 2)));
+          (seen(C::RdZero) | seen(C::ImmMin) | seen(C::ImmNegative) | seen(C::RdIsRs1) |
+           seen(C::Integer1 + 3) | seen(C::Integer1 + 2)));
 }
 
 TEST_CASE("coverage_counts_rows_whose_work_is_to_trap", "[frontend][coverage]") {

@@ -19,11 +19,11 @@ namespace {
 constexpr u64 kRam = 0x8000'0000;
 
 struct Mistake {
-    u64 at = ~u64{0};         // when so many have retired
-    u64 flip = 0;             // in x10
-    u64 heal = ~u64{0};       // x10 is right again then
-    u64 memory = 0;           // or: this byte of RAM is flipped instead
-    u64 longer = 0;           // only in a run() of more instructions than that
+    u64 at = ~u64{0};    // when so many have retired
+    u64 flip = 0;        // in x10
+    u64 heal = ~u64{0};  // x10 is right again then
+    u64 memory = 0;      // or: this byte of RAM is flipped instead
+    u64 longer = 0;      // only in a run() of more instructions than that
 };
 
 // Right but for one moment.
@@ -60,7 +60,8 @@ struct Pair {
         b.add_hart([&](HartPort& port, unsigned n) {
             return std::make_unique<Wrong>(port, n, HartConfig{.reset_pc = kRam}, fault);
         });
-        const auto program = code({auipc(t0, 1), addi(t1, t1, 1), sd(t1, t0, 8), lbu(t2, t0, 8), beq(zero, zero, -12)});
+        const auto program =
+            code({auipc(t0, 1), addi(t1, t1, 1), sd(t1, t0, 8), lbu(t2, t0, 8), beq(zero, zero, -12)});
         for (Machine* machine : {&a, &b}) machine->ram().write(kRam, std::span<const u8>(program));
     }
     Machine a, b;
@@ -75,7 +76,8 @@ CommitLine commit(const char* text) {
 }  // namespace
 
 TEST_CASE("lockstep_finds_the_exact_instruction", "[frontend][diff]") {
-    for (const u64 at : {u64{1}, u64{2}, u64{999}, u64{65'536}, u64{70'001}, u64{1'000'000}, u64{2'345'678}}) {
+    for (const u64 at :
+         {u64{1}, u64{2}, u64{999}, u64{65'536}, u64{70'001}, u64{1'000'000}, u64{2'345'678}}) {
         Pair pair(Mistake{.at = at, .flip = 4});
         Lockstep lockstep(pair.a, pair.b, {.every = 500'000, .keep = 2, .most = 3'000'000});
         REQUIRE(lockstep.run());
@@ -124,7 +126,8 @@ TEST_CASE("commit_lines_parse", "[frontend][diff]") {
     CHECK(line.pc == 0x8000'0184);
     CHECK(line.bits == 0x0030'5073);
     using Register = CommitLine::Register;
-    CHECK(line.registers == std::vector<Register>{{Register::Kind::Csr, 1, 0}, {Register::Kind::X, 5, 42},
+    CHECK(line.registers == std::vector<Register>{{Register::Kind::Csr, 1, 0},
+                                                  {Register::Kind::X, 5, 42},
                                                   {Register::Kind::F, 10, 0x4004'0000'0000'0000}});
     CHECK(line.memory == std::vector<CommitLine::Memory>{{0x8000'2008, {}, 0}, {0x8000'2008, 4, 4}});
     CHECK(commit("core  12: 0 0x1000 (0x4501)").hart == 12);
@@ -137,11 +140,12 @@ TEST_CASE("broken_commit_lines_are_told", "[frontend][diff]") {
         INFO(other);
         CHECK((!parsed.line && parsed.wrong.empty()));
     }
-    for (const char* broken : {"core   0: 3", "core   0: 3 80000000 (0x13)", "core   0: 3 0x80000000", "core   0: 7 0x0 (0x13)",
-                               "core   0: 3 0x80000000 0x13", "core   0: 3 0x0 (0x100000013)", "core   0: 3 0x0 (0x13) x32 0x0",
-                               "core   0: 3 0x0 (0x13) x5", "core   0: 3 0x0 (0x13) x5 12", "core   0: 3 0x0 (0x13) q5 0x1",
-                               "core   0: 3 0x0 (0x13) mem", "core   0: 3 0x0 (0x13) mem 0x1 0xg",
-                               "core   0: 3 0x0 (0x13) c4096_x 0x0", "core   0: 3 0x0 (0x13) x5 0x12345678901234567"}) {
+    for (const char* broken :
+         {"core   0: 3", "core   0: 3 80000000 (0x13)", "core   0: 3 0x80000000", "core   0: 7 0x0 (0x13)",
+          "core   0: 3 0x80000000 0x13", "core   0: 3 0x0 (0x100000013)", "core   0: 3 0x0 (0x13) x32 0x0",
+          "core   0: 3 0x0 (0x13) x5", "core   0: 3 0x0 (0x13) x5 12", "core   0: 3 0x0 (0x13) q5 0x1",
+          "core   0: 3 0x0 (0x13) mem", "core   0: 3 0x0 (0x13) mem 0x1 0xg",
+          "core   0: 3 0x0 (0x13) c4096_x 0x0", "core   0: 3 0x0 (0x13) x5 0x12345678901234567"}) {
         INFO(broken);
         CHECK_FALSE(parse_commit(broken).wrong.empty());
     }
@@ -150,10 +154,12 @@ TEST_CASE("broken_commit_lines_are_told", "[frontend][diff]") {
 TEST_CASE("a_commit_log_is_followed_to_the_first_difference", "[frontend][diff]") {
     const TemporaryFolder folder;
     const std::string elf = folder.file("elf", elf_of(code({addi(a0, zero, 5), sw(a0, a0, 0x7b), kHere})));
-    const std::string good = "core   0: 3 0x0000000000001000 (0x00000297) x5 0x0000000000001000\n"
-                             "core   0: 3 0x0000000080000000 (0x00500513) x10 0x0000000000000005\n";
+    const std::string good =
+        "core   0: 3 0x0000000000001000 (0x00000297) x5 0x0000000000001000\n"
+        "core   0: 3 0x0000000080000000 (0x00500513) x10 0x0000000000000005\n";
     const auto follow_text = [&](const std::string& text) {
-        const std::vector<std::string> arguments{elf, "--memory", "16M", "--commit-log", folder.file("log", text)};
+        const std::vector<std::string> arguments{elf, "--memory", "16M", "--commit-log",
+                                                 folder.file("log", text)};
         return verb_diff(arguments);
     };
     CHECK(follow_text(good) == 0);
@@ -162,13 +168,16 @@ TEST_CASE("a_commit_log_is_followed_to_the_first_difference", "[frontend][diff]"
     CHECK(follow_text("core   0: 3 0x0000000080000004 (0x00500513) x10 0x0000000000000005\n") == 1);
     CHECK(follow_text("core   0: 3 0x0000000080000000 (0x00600513) x10 0x0000000000000005\n") == 1);
     CHECK(follow_text("core   0: 0 0x0000000080000000 (0x00500513) x10 0x0000000000000005\n") == 1);
-    CHECK(complaint_of([&] { follow_text(good + "core   0: 3 0x8000\n"); }).find("log:3: ") != std::string::npos);
+    CHECK(complaint_of([&] { follow_text(good + "core   0: 3 0x8000\n"); }).find("log:3: ") !=
+          std::string::npos);
     CHECK_FALSE(complaint_of([&] { follow_text("nothing\n"); }).empty());
     const gzFile gz = gzopen(folder.at("log.gz").c_str(), "wb");
     gzwrite(gz, good.data(), static_cast<unsigned>(good.size()));
     gzclose(gz);
     CHECK(verb_diff(std::vector<std::string>{elf, "--commit-log", folder.at("log.gz")}) == 0);
-    CHECK_FALSE(complaint_of([&] { verb_diff(std::vector<std::string>{elf, "--commit-log", folder.at("none")}); }).empty());
+    CHECK_FALSE(complaint_of([&] {
+                    verb_diff(std::vector<std::string>{elf, "--commit-log", folder.at("none")});
+                }).empty());
 }
 
 TEST_CASE("gdb_packets", "[frontend][diff]") {
@@ -181,12 +190,15 @@ TEST_CASE("gdb_packets", "[frontend][diff]") {
     CHECK(found.used == 7);
     CHECK(gdb::unframe(gdb::frame("0* ")).payload == "0000");
     CHECK(gdb::unframe(gdb::frame("a}\x03")).payload == "a#");
-    for (const char* part : {"", "+", "$", "$g", "$g#", "$g#6"}) CHECK(kind(part) == Unframed::Kind::Incomplete);
-    for (const char* broken : {"x", "-$g#67", "$g#68", "$g#zz"}) CHECK(kind(broken) == Unframed::Kind::Broken);
+    for (const char* part : {"", "+", "$", "$g", "$g#", "$g#6"})
+        CHECK(kind(part) == Unframed::Kind::Incomplete);
+    for (const char* broken : {"x", "-$g#67", "$g#68", "$g#zz"})
+        CHECK(kind(broken) == Unframed::Kind::Broken);
     CHECK(kind(gdb::frame("}")) == Unframed::Kind::Broken);
     CHECK(kind(gdb::frame("*a")) == Unframed::Kind::Broken);
     CHECK(kind("$" + std::string(2 << 20, 'a')) == Unframed::Kind::Broken);
-    CHECK(gdb::register_values("0100000000000080ff00000000000000", 8) == std::vector<u64>{0x8000'0000'0000'0001, 0xff});
+    CHECK(gdb::register_values("0100000000000080ff00000000000000", 8) ==
+          std::vector<u64>{0x8000'0000'0000'0001, 0xff});
     for (const char* wrong : {"01", "010000000000008g", "E01", "xxxxxxxxxxxxxxxx"})
         CHECK(gdb::register_values(wrong, 8).empty());
 }
@@ -194,8 +206,9 @@ TEST_CASE("gdb_packets", "[frontend][diff]") {
 TEST_CASE("gdb_target_descriptions", "[frontend][diff]") {
     std::map<std::string, unsigned> registers;
     unsigned next = 0;
-    gdb::add_registers("<feature><reg name=\"zero\" bitsize=\"64\"/><reg name=\"ft0\" regnum=\"33\"/><reg name=\"ft1\"/>",
-                       registers, next);
+    gdb::add_registers(
+        "<feature><reg name=\"zero\" bitsize=\"64\"/><reg name=\"ft0\" regnum=\"33\"/><reg name=\"ft1\"/>",
+        registers, next);
     CHECK(registers == std::map<std::string, unsigned>{{"zero", 0}, {"ft0", 33}, {"ft1", 34}});
     CHECK(gdb::includes("<target><xi:include href=\"a.xml\"/><xi:include href=\"b.xml\"/>") ==
           std::vector<std::string>{"a.xml", "b.xml"});

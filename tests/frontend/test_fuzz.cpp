@@ -27,7 +27,8 @@ Recipe recipe(Category category, u64 seed, u64 length = 3000) {
 void collect(const Program& program, std::set<std::string_view>& seen) {
     for (const Insn& insn : program.body) {
         if (insn.length == 2) {
-            if (const CompressedRow* found = find_compressed(static_cast<u16>(insn.word))) seen.insert(found->mnemonic);
+            if (const CompressedRow* found = find_compressed(static_cast<u16>(insn.word)))
+                seen.insert(found->mnemonic);
         } else if (const Decoded decoded = decode(insn.word); decoded.op != Op::Illegal) {
             seen.insert(row(decoded.op).mnemonic);
         }
@@ -65,7 +66,8 @@ TEST_CASE("equal_seeds_give_equal_programs", "[fuzz]") {
 TEST_CASE("every_row_is_in_some_program", "[fuzz]") {
     std::set<std::string_view> seen;
     for (u64 seed = 1; seed <= 40; ++seed)
-        for (std::size_t i = 0; i < kCategories; ++i) collect(generate(recipe(static_cast<Category>(i), seed)), seen);
+        for (std::size_t i = 0; i < kCategories; ++i)
+            collect(generate(recipe(static_cast<Category>(i), seed)), seen);
     for (const Row& r : kIsa) {
         INFO(r.mnemonic);
         CHECK(seen.contains(r.mnemonic));
@@ -99,7 +101,8 @@ TEST_CASE("programs_are_well_formed_elf_files", "[fuzz]") {
     REQUIRE(gelf_getphdr(elf, 0, &segment) != nullptr);
     CHECK(segment.p_offset + segment.p_filesz <= file.size());
     const auto names = symbols_of(elf);
-    for (const char* name : {"tohost", "fromhost", "begin_signature", "end_signature"}) CHECK(names.contains(name));
+    for (const char* name : {"tohost", "fromhost", "begin_signature", "end_signature"})
+        CHECK(names.contains(name));
     elf_end(elf);
 }
 

@@ -1,4 +1,5 @@
-// Echo servers of a guest: `echo_server tcp 7 udp 9` answers on both ports, once it has returned, until it is killed.
+// Echo servers of a guest: `echo_server tcp 7 udp 9` answers on both ports, once it has returned, until it is
+// killed.
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-// A locking test for guests of several harts: every way of synchronising must lose nothing. Prints what went wrong.
+// A locking test for guests of several harts: every way of synchronising must lose nothing. Prints what went
+// wrong.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -21,13 +22,12 @@ static atomic_flag spin = ATOMIC_FLAG_INIT;
 static long by_spin;
 static long failures;
 
-static void add_by_compare(atomic_long *sum, long amount) {
+static void add_by_compare(atomic_long* sum, long amount) {
     long seen = atomic_load_explicit(sum, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak(sum, &seen, seen + amount)) {
-    }
+    while (!atomic_compare_exchange_weak(sum, &seen, seen + amount)) {}
 }
 
-static void *count(void *argument) {
+static void* count(void* argument) {
     const long self = (long)argument;
     for (long i = 0; i < rounds; ++i) {
         pthread_mutex_lock(&mutex);
@@ -38,8 +38,7 @@ static void *count(void *argument) {
         add_by_compare(&by_swap_loop, self);
         atomic_fetch_or(&bits, 1l << self);
         long most = atomic_load(&largest);
-        while (most < i && !atomic_compare_exchange_weak(&largest, &most, i)) {
-        }
+        while (most < i && !atomic_compare_exchange_weak(&largest, &most, i)) {}
         while (atomic_flag_test_and_set_explicit(&spin, memory_order_acquire)) sched_yield();
         ++by_spin;
         atomic_flag_clear_explicit(&spin, memory_order_release);
@@ -48,7 +47,7 @@ static void *count(void *argument) {
 }
 
 // Each thread has its turn after the one before it.
-static void *take_turns(void *argument) {
+static void* take_turns(void* argument) {
     const long self = (long)argument;
     for (long i = 0; i < rounds / 20; ++i) {
         pthread_mutex_lock(&mutex);
@@ -63,7 +62,7 @@ static void *take_turns(void *argument) {
 // Message passing: data written before a flag is seen by who sees the flag.
 static _Alignas(64) atomic_long flag;
 static _Alignas(64) long data[8];
-static void *send(void *unused) {
+static void* send(void* unused) {
     for (long i = 1; i <= rounds * 4; ++i) {
         while (atomic_load_explicit(&flag, memory_order_acquire) != 0) sched_yield();
         for (int k = 0; k < 8; ++k) data[k] = i * (k + 1);
@@ -71,7 +70,7 @@ static void *send(void *unused) {
     }
     return unused;
 }
-static void *receive(void *unused) {
+static void* receive(void* unused) {
     for (long i = 1; i <= rounds * 4; ++i) {
         while (atomic_load_explicit(&flag, memory_order_acquire) != i) sched_yield();
         for (int k = 0; k < 8; ++k) failures += data[k] != i * (k + 1);
@@ -81,16 +80,16 @@ static void *receive(void *unused) {
 }
 
 // Pages mapped, written, protected and unmapped while others do the same: remote TLB and instruction fences.
-static void *remap(void *argument) {
+static void* remap(void* argument) {
     const long self = (long)argument;
     for (long i = 0; i < rounds / 10; ++i) {
-        unsigned *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        unsigned* page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         const unsigned value = (unsigned)(self * 100 + i) & 0x7ff;
         page[0] = 0x00000513u | value << 20;  // li a0, value
         page[1] = 0x00008067u;                // ret
         page[1024] = value;
         mprotect(page, 4096, PROT_READ | PROT_EXEC);
-        __builtin___clear_cache((char *)page, (char *)page + 8);
+        __builtin___clear_cache((char*)page, (char*)page + 8);
         const int got = ((int (*)(void))page)();
         if ((unsigned)got != value) __atomic_fetch_add(&failures, 1, __ATOMIC_SEQ_CST);
         if (page[1024] != value) __atomic_fetch_add(&failures, 1, __ATOMIC_SEQ_CST);
@@ -99,19 +98,19 @@ static void *remap(void *argument) {
     return NULL;
 }
 
-static void in_threads(void *(*body)(void *)) {
+static void in_threads(void* (*body)(void*)) {
     pthread_t threads[THREADS];
-    for (long i = 0; i < THREADS; ++i) pthread_create(&threads[i], NULL, body, (void *)i);
+    for (long i = 0; i < THREADS; ++i) pthread_create(&threads[i], NULL, body, (void*)i);
     for (int i = 0; i < THREADS; ++i) pthread_join(threads[i], NULL);
 }
 
-static void expect(const char *what, long got, long wanted) {
+static void expect(const char* what, long got, long wanted) {
     if (got == wanted) return;
     printf("locking: %s is %ld, not %ld\n", what, got, wanted);
     ++failures;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     rounds = argc > 1 ? atol(argv[1]) : 1000;
     in_threads(count);
     expect("the sum under the mutex", by_mutex, THREADS * rounds);

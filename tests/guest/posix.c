@@ -1,5 +1,5 @@
-// What POSIX says of files, tried in the folder that is given: a line for each that fails, and a count at the end.
-// usage: posix FOLDER
+// What POSIX says of files, tried in the folder that is given: a line for each that fails, and a count at the
+// end. usage: posix FOLDER
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -17,21 +17,21 @@
 
 static int checks, failures;
 
-#define OK(what)                                                                     \
-    do {                                                                             \
-        ++checks;                                                                    \
-        errno = 0;                                                                   \
+#define OK(what)                                                                      \
+    do {                                                                              \
+        ++checks;                                                                     \
+        errno = 0;                                                                    \
         if (!(what)) ++failures, printf("posix: line %d: %s: %m\n", __LINE__, #what); \
     } while (0)
 #define FAILS(call, error) OK((call) == -1 && errno == (error))
 
 static struct stat status;
-static struct stat *of(const char *path) {
+static struct stat* of(const char* path) {
     memset(&status, 0, sizeof status);
     lstat(path, &status);
     return &status;
 }
-static int make(const char *path, int flags, mode_t mode) {
+static int make(const char* path, int flags, mode_t mode) {
     int fd = open(path, O_CREAT | O_RDWR | flags, mode);
     if (fd >= 0) close(fd);
     return fd < 0 ? -1 : 0;
@@ -72,13 +72,14 @@ static void content(void) {
     OK(pwrite(fd, "end", 3, 100000) == 3 && fstat(fd, &status) == 0 && status.st_size == 100003);
     OK(pread(fd, other, 10, 50000) == 10 && memcmp(other, "\0\0\0\0\0\0\0\0\0\0", 10) == 0);
     OK(ftruncate(fd, 5) == 0 && fstat(fd, &status) == 0 && status.st_size == 5);
-    OK(ftruncate(fd, 4096) == 0 && pread(fd, other, 4096, 0) == 4096 && other[4] == buffer[4] && other[5] == 0);
+    OK(ftruncate(fd, 4096) == 0 && pread(fd, other, 4096, 0) == 4096 && other[4] == buffer[4] &&
+       other[5] == 0);
     FAILS((int)ftruncate(fd, -1), EINVAL);
     OK(fsync(fd) == 0 && fdatasync(fd) == 0);
     int more = open("content", O_WRONLY | O_APPEND);
     OK(write(more, "xyz", 3) == 3 && pread(fd, other, 3, 4096) == 3 && memcmp(other, "xyz", 3) == 0);
     close(more);
-    char *map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    char* map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
     OK(map != MAP_FAILED && memcmp(map, buffer, 5) == 0);
     if (map != MAP_FAILED) munmap(map, 4096);
     OK(unlink("content") == 0 && pread(fd, other, 5, 0) == 5 && pwrite(fd, "q", 1, 0) == 1);
@@ -136,7 +137,8 @@ static void names(void) {
     OK(symlink("loop", "loop") == 0);
     FAILS(open("loop", O_RDONLY), ELOOP);
     OK(rename("hard", "renamed") == 0 && of("renamed")->st_ino == inode);
-    OK(rename("renamed", "a") == 0 && of("renamed")->st_ino == inode);  // two names of one file: nothing happens
+    OK(rename("renamed", "a") == 0 &&
+       of("renamed")->st_ino == inode);  // two names of one file: nothing happens
     OK(unlink("renamed") == 0 && of("a")->st_nlink == 1);
     OK(mkdir("e", 0755) == 0 && make("e/in", 0, 0644) == 0);
     FAILS(rename("a", "e"), EISDIR);
@@ -164,10 +166,10 @@ static void folders(void) {
         snprintf(name, sizeof name, "many/file-%d", i);
         make(name, 0, 0600);
     }
-    DIR *folder = opendir("many");
+    DIR* folder = opendir("many");
     int seen = 0;
     long half = 0;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+    for (struct dirent* entry; (entry = readdir(folder)) != NULL;)
         if (++seen == 350) half = telldir(folder);
     OK(seen == 702);
     seekdir(folder, half);
@@ -185,7 +187,7 @@ static void folders(void) {
     FAILS(rmdir("many"), ENOENT);
 }
 
-static int child_gets(const char *path, short type) {
+static int child_gets(const char* path, short type) {
     if (fork() == 0) {
         struct flock wanted = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10};
         const int fd = open(path, O_RDWR);
@@ -230,7 +232,7 @@ static void permissions(void) {
     OK(unlink("own") == 0 && rmdir("closed") == 0);
 }
 
-int main(int count, char **arguments) {
+int main(int count, char** arguments) {
     if (count != 2 || chdir(arguments[1]) != 0 || mkdir("posix", 0755) != 0 || chdir("posix") != 0) return 2;
     creation();
     content();
@@ -239,7 +241,7 @@ int main(int count, char **arguments) {
     folders();
     locks();
     permissions();
-    const char *left[] = {"a", "b", "fifo", "plain", "socket"};
+    const char* left[] = {"a", "b", "fifo", "plain", "socket"};
     for (unsigned i = 0; i < sizeof left / sizeof *left; ++i) OK(unlink(left[i]) == 0);
     OK(rmdir("d") == 0 && chdir("..") == 0 && rmdir("posix") == 0);
     printf("posix: %d checks, %d failures\n", checks, failures);
