@@ -70,6 +70,9 @@ public:
 
     virtual void reset() = 0;  // to the state of a new device; its irq line is already low
     virtual void describe(Archive& archive) = 0;
+    // A snapshot was loaded, and nothing of it was wrong: what is outside of the machine may follow now.
+    // Throws ArchiveError.
+    virtual void loaded() {}
     virtual void describe_node(DeviceTree&, const NodePlace&) const {}
 
     virtual void on_event(u32 /*tag*/) {}

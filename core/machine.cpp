@@ -337,6 +337,7 @@ void Machine::load(std::span<const u8> image) {
         LoadArchive archive(image);
         describe(archive);
         archive.finish();
+        for (const Attached& attached : devices_) attached.device->loaded();
     } catch (...) {
         reset();
         throw;

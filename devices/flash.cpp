@@ -36,6 +36,9 @@ public:
     void describe(Archive& archive) override {
         for (FlashBank& bank : banks_) bank.describe(archive);
     }
+    void loaded() override {
+        for (FlashBank& bank : banks_) bank.loaded();
+    }
     void describe_node(DeviceTree& tree, const NodePlace& place) const override;
 
 private:

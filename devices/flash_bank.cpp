@@ -245,11 +245,17 @@ void FlashBank::describe_sector(Archive& archive, u64 sector) {
     archive.field("blank", s.blank);
     if (archive.loading()) s.bytes.assign(even ? 0 : kFlashSectorBytes, 0);
     if (!even) archive.raw("bytes", s.bytes.data(), s.bytes.size(), 1);
-    if (!archive.loading() || file_ == nullptr) return;
-    // The file is the machine's flash: it becomes what was loaded.
-    const std::vector<u8> all = even ? std::vector<u8>(kFlashSectorBytes, s.blank) : s.bytes;
-    if (!store(sector * kFlashSectorBytes, all))
-        throw ArchiveError("snapshot: the file of flash.bytes cannot be written");
+}
+
+// The file is the machine's flash: it becomes what was loaded, once all of it was.
+void FlashBank::loaded() {
+    if (file_ == nullptr) return;
+    for (u64 i = 0; i < kSectors; ++i) {
+        const Sector& s = sectors_[i];
+        const auto all = s.bytes.empty() ? std::vector<u8>(kFlashSectorBytes, s.blank) : s.bytes;
+        if (!store(i * kFlashSectorBytes, all))
+            throw ArchiveError("snapshot: the file of flash.bytes cannot be written");
+    }
 }
 
 // A snapshot goes with the code that it ran with, but does not carry it.

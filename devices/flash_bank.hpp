@@ -20,6 +20,7 @@ public:
     bool fixed() const { return read_only_ && s_.shows == Shows::Array && s_.expects == Expects::Command; }
     const u8* page(u64 offset) const;
     void describe(Archive& archive);
+    void loaded();
 
 private:
     // What a read shows.

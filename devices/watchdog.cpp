@@ -42,7 +42,10 @@ public:
     bool read(u64 offset, unsigned bytes, u64& value) override;
     bool write(u64 offset, unsigned bytes, u64 value) override;
     void on_event(u32) override;
-    void reset() override { s_ = State{}; }
+    void reset() override {
+        s_ = State{};
+        told_ = false;
+    }
     void describe(Archive& archive) override;
     void describe_node(DeviceTree& tree, const NodePlace& place) const override;
 
@@ -66,6 +69,7 @@ private:
     DevicePort& port_;
     WatchdogAction action_;
     std::function<void()> expired_;
+    bool told_ = false;  // where nothing stops a guest from going on and on, once until the next reset
 };
 
 bool Watchdog::read(u64 offset, unsigned bytes, u64& value) {
@@ -146,7 +150,7 @@ void Watchdog::on_event(u32) {
 }
 
 void Watchdog::act() {
-    if (expired_) expired_();
+    if (expired_ && !std::exchange(told_, action_ == WatchdogAction::None)) expired_();
     switch (action_) {
         case WatchdogAction::Reset: return port_.request_stop({StopRequest::Kind::Reset, 0});
         case WatchdogAction::PowerOff: return port_.request_stop({StopRequest::Kind::PowerOff, 0});

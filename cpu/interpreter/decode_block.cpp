@@ -25,20 +25,22 @@ const Block* InterpretingEngine::find_block(u64 pc) {
     const Fetched fetched = fetch(c_.cpu, pc);
     if (fetched.from == Fetched::From::Trap) return nullptr;
     if (fetched.from == Fetched::From::Halfword) return decode_single(pc, fetched);
-    if (c_.cpu.port.parallel()) see(fetched.paddr);
+    // Asked for once: on other threads a device may end its page's being fixed at any moment.
+    const u8* const page = host_page(fetched.paddr);
+    if (page == nullptr) return decode_single(pc, fetched);
+    if (c_.cpu.port.parallel()) see(fetched.paddr, page);
     Block* block = blocks_.find(fetched.paddr);
-    if (block == nullptr) block = decode_block(fetched);
+    if (block == nullptr) block = decode_block(fetched.paddr, page);
     if (block == nullptr) return decode_single(pc, fetched);
     slot = {pc, c_.jump_tag, block};
     return block;
 }
 
 // Null: the first instruction straddles two pages.
-Block* InterpretingEngine::decode_block(const Fetched& fetched) {
-    const u64 paddr = fetched.paddr;
+Block* InterpretingEngine::decode_block(u64 paddr, const u8* host) {
     if (!blocks_.has_room(kMostInBlock)) forget_blocks();
     const std::lock_guard lock(seen_->mutex);
-    const u8* const page = page_of_code(paddr);
+    const u8* const page = page_of_code(paddr, host);
     Insn insns[kMostInBlock];
     u8 offsets[kMostInBlock + 1];
     const u64 start = paddr % kFrameBytes;

@@ -31,12 +31,15 @@ protected:
     const Block* find_block(u64 pc);
     Block* known_block(u64 paddr) const { return blocks_.find(paddr); }
     void note_code(u64 paddr);
+    // The frame's page, where it is fetched from by its host address: RAM, or a device's that stays as it is.
+    // Null: a device's that does not now, though the hart may still have it in its TLB.
+    const u8* host_page(u64 paddr) const;
     // The frame's page, as instructions are decoded from it: what is made of them stays equal to it. With
-    // SeenCode::mutex.
-    const u8* page_of_code(u64 paddr);
+    // SeenCode::mutex. `page` is its host_page(), and null if that is.
+    const u8* page_of_code(u64 paddr, const u8* page);
     // Between harts on threads: makes sure that the frame's copy is as new as the last fence.i. true: the
     // hart has not seen it like that before.
-    bool see(u64 paddr);
+    bool see(u64 paddr, const u8* page);
     // The bytes of the copy are others now; with SeenCode::mutex.
     virtual void code_replaced(u64 /*paddr*/, u64 /*bytes*/) {}
     // A block was decoded; with SeenCode::mutex.
@@ -47,7 +50,7 @@ private:
     bool advance() override;
     void trap_entered(u64 pc, Privilege from) override;
     Exit enter();
-    Block* decode_block(const Fetched& fetched);
+    Block* decode_block(u64 paddr, const u8* host);
     const Block* decode_single(u64 pc, const Fetched& fetched);
     const Block* shortened(const Block* block, unsigned count);
 

@@ -58,13 +58,12 @@ u64 SeenCode::renew(Frame& frame, const u8* page, u64 fence) {
     return pieces;
 }
 
-namespace {
-// Of a page that is fetched from by its host address: RAM, or a device's that stays as it is.
-const u8* page_at(Cpu& cpu, u64 address) {
-    return cpu.ram.contains(address, kFrameBytes) ? cpu.ram.for_read(cpu.ram.frame_of(address))
-                                                  : cpu.port.fixed_page(address);
+const u8* InterpretingEngine::host_page(u64 paddr) const {
+    const u64 address = paddr & ~(kFrameBytes - 1);
+    Ram& ram = c_.cpu.ram;
+    return ram.contains(address, kFrameBytes) ? ram.for_read(ram.frame_of(address))
+                                              : c_.cpu.port.fixed_page(address);
 }
-}  // namespace
 
 void InterpretingEngine::code_changed_elsewhere() {
     fence_ = seen_->fence();
@@ -73,12 +72,11 @@ void InterpretingEngine::code_changed_elsewhere() {
 }
 
 // What all harts share goes at once, by whoever sees it; a hart's own blocks at its own look.
-bool InterpretingEngine::see(u64 paddr) {
+bool InterpretingEngine::see(u64 paddr, const u8* page) {
     const u64 address = paddr & ~(kFrameBytes - 1);
     SeenCode::Look& look = looks_[address];
     if (look.fence == fence_) return false;
     look.fence = fence_;
-    const u8* const page = page_at(c_.cpu, address);
     const std::lock_guard lock(seen_->mutex);
     SeenCode::Frame& frame = seen_->frame(address, page);
     for (u64 left = seen_->renew(frame, page, fence_); left != 0; left &= left - 1)
@@ -92,9 +90,8 @@ bool InterpretingEngine::see(u64 paddr) {
     return true;
 }
 
-const u8* InterpretingEngine::page_of_code(u64 paddr) {
-    const u8* const page = page_at(c_.cpu, paddr & ~(kFrameBytes - 1));
-    if (!c_.cpu.port.parallel()) return page;
+const u8* InterpretingEngine::page_of_code(u64 paddr, const u8* page) {
+    if (page == nullptr || !c_.cpu.port.parallel()) return page;
     return seen_->frame(paddr & ~(kFrameBytes - 1), page).bytes.data();
 }
 }  // namespace hartline

@@ -21,7 +21,10 @@ public:
     bool code_changed(u64 paddr, u64 bytes) override;
 
     // Has a fence.i shown that another hart changed code of the frame? Units may be gone then.
-    bool code_seen_changed(u64 frame_address) { return see(frame_address); }
+    bool code_seen_changed(u64 frame_address) {
+        const u8* const page = host_page(frame_address);
+        return page == nullptr || see(frame_address, page);
+    }
     // Physical address of the second page of a unit that has one.
     u64 second_frame(u32 unit) const { return cache_.unit(unit)->frames[1]; }
 

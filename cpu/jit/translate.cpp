@@ -31,12 +31,16 @@ void Engine::translate(Block& block) {
     if (adopt(block)) return;
     const Stopwatch watch(c_.stats.compile_ns);
     std::array<u64, 2> frames{block.paddr & ~kPageMask, 0};
-    Pages pages{page_of_code(frames[0]), nullptr};
+    Pages pages{page_of_code(frames[0], host_page(frames[0])), nullptr};
+    if (pages[0] == nullptr) {  // a device's, which is not fixed any more
+        block.trigger = 0;
+        return;
+    }
     // The following page counts when it was fetched from lately: a walk for it could leave traces.
     const u64 next = (c_.block_pc & ~kPageMask) + kFrameBytes;
     if (c_.cpu.tlb.tag(Access::Fetch, next) == Tlb::key(next, 1, c_.cpu.fetch_context)) {
         frames[1] = c_.cpu.tlb.frame(Access::Fetch, next) << kFrameShift;
-        pages[1] = page_of_code(frames[1]);
+        pages[1] = page_of_code(frames[1], host_page(frames[1]));
     }
     const Heat heat = [&](u32 offset) -> u32 {
         const u64 paddr = frames[offset / kFrameBytes] + offset % kFrameBytes;

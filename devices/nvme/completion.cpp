@@ -1,13 +1,15 @@
 // What is in flight: from a command's being taken to its completion queue.
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "devices/nvme/controller.hpp"
 
 namespace hartline::nvme {
 namespace {
 constexpr unsigned kMostInFlight = 1024;
-constexpr u64 kMostHeldBytes = 16 << 20;  // in flight, before another is taken
+constexpr u64 kMostHeldBytes = 16 << 20;                        // in flight, before another is taken
+constexpr u64 kMostRequests = 1024, kMostOfACommand = 256 + 1;  // to the disk: ranges, and a flush
 constexpr u64 kLatencyNs = 20'000;
 constexpr u64 kLookAgainNs = 50'000;  // at a host that is late
 constexpr u64 kCompletionBytes = 16;
@@ -22,23 +24,32 @@ u64 held(const DiskRequests& requests) {
 }  // namespace
 
 bool Controller::full() const {
-    return s_.in_flight.size() + s_.held.size() >= kMostInFlight || held_bytes_ >= kMostHeldBytes;
+    return s_.in_flight.size() + s_.held.size() >= kMostInFlight || held_bytes_ >= kMostHeldBytes ||
+           held_requests_ >= kMostRequests;
 }
 
 void Controller::count_held() {
-    held_bytes_ = 0;
-    for (const InFlight& command : s_.in_flight) held_bytes_ += held(command.io);
+    held_bytes_ = held_requests_ = 0;
+    for (const InFlight& command : s_.in_flight) {
+        held_bytes_ += command.held;
+        held_requests_ += command.requests;
+    }
 }
 
 void Controller::complete_later(unsigned queue, u16 id, Outcome&& outcome) {
     s_.link_free = std::max(s_.link_free, port().now()) + outcome.moved / kBytesANs;
     for (const auto& io : outcome.io) disk_.put(io);
-    held_bytes_ += held(outcome.io);
+    const u64 bytes = held(outcome.io);
+    const auto requests = static_cast<u16>(outcome.io.size());
+    held_bytes_ += bytes;
+    held_requests_ += requests;
     s_.in_flight.push_back({.due = s_.link_free + kLatencyNs,
                             .result = outcome.result,
                             .queue = static_cast<u16>(queue),
                             .id = id,
                             .status = static_cast<u16>(outcome.status),
+                            .requests = requests,
+                            .held = bytes,
                             .io = std::move(outcome.io),
                             .to = std::move(outcome.to)});
     if (s_.in_flight.size() == 1) port().schedule(s_.in_flight.front().due, kDue);
@@ -85,7 +96,8 @@ void Controller::post_due() {
         }
         InFlight done = std::move(*command);
         command = all.erase(command);
-        held_bytes_ -= held(done.io);
+        held_bytes_ -= std::exchange(done.held, 0);
+        held_requests_ -= std::exchange(done.requests, u16{0});
         settle(done);
         if (!done.io.empty()) virtio::copy_out(port().memory(), done.to, 0, done.io.front()->span());
         done.io.clear();
@@ -115,7 +127,7 @@ bool Controller::post(const InFlight& done) {
 }
 
 void Controller::describe_commands(Archive& archive, std::string_view name, std::deque<InFlight>& commands) {
-    u64 count = commands.size(), least = 0, bytes = 0;
+    u64 count = commands.size(), least = 0, bytes = 0, requests = 0;
     archive.field(name, count);
     archive.require(count <= kMostInFlight, "nvme.in_flight");
     if (archive.loading()) commands = std::deque<InFlight>(count);
@@ -124,9 +136,15 @@ void Controller::describe_commands(Archive& archive, std::string_view name, std:
         archive.field("result", command.result);
         archive.field("queue", command.queue);
         archive.field("id", command.id);
+        archive.field("requests", command.requests);
+        archive.field("held", command.held);
+        archive.require(command.requests <= kMostOfACommand && command.held <= kMostTransfer, "nvme.held");
+        bytes += command.held;
+        requests += command.requests;
+        archive.require(
+            bytes <= kMostHeldBytes + kMostTransfer && requests <= kMostRequests + kMostOfACommand,
+            "nvme.held");
         describe_command(archive, command);
-        bytes += held(command.io);
-        archive.require(bytes <= kMostHeldBytes + kMostTransfer, "nvme.in_flight");
         archive.require(command.queue < kQueues && command.due >= least, "nvme.in_flight");
         least = command.due;
     }
@@ -146,7 +164,7 @@ void Controller::describe_command(Archive& archive, InFlight& command) {
         archive.require(port().memory().contains(segment.address, segment.bytes), "nvme.segments");
         bytes += segment.bytes;
     }
-    archive.require(bytes <= kMostTransfer, "nvme.segments");
+    archive.require(bytes <= command.held, "nvme.segments");
     if (bytes == 0) return;
     if (archive.loading()) {
         command.io = {std::make_shared<DiskRequest>(DiskRequest{.bytes = bytes, .ok = true})};

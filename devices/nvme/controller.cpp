@@ -45,7 +45,7 @@ Controller::Controller(DevicePort& port, const pci::PciSlot& slot, std::shared_p
 
 void Controller::reset_own() {
     s_ = State{};
-    held_bytes_ = 0;
+    count_held();
 }
 
 u64 Controller::read_bar(unsigned, u64 offset, unsigned bytes) {
@@ -141,7 +141,7 @@ void Controller::stop() {
     next.writes = s_.writes;
     next.link_free = s_.link_free;
     s_ = std::move(next);
-    held_bytes_ = 0;
+    count_held();
     port().cancel(kDue);
     port().cancel(kWork);
 }

@@ -81,6 +81,8 @@ private:
         u32 result = 0;
         u16 queue = 0, id = 0;
         u16 status = 0;
+        u16 requests = 0;  // to the disk, and the bytes of their data, as when it was taken: what is left
+        u64 held = 0;      // of them depends on when somebody looked
         DiskRequests io{};
         Segments to{};
     };
@@ -172,10 +174,10 @@ private:
         std::deque<InFlight> in_flight;  // by due
         std::deque<InFlight> held;       // due, but without room in their queues
     } s_;
-    static_assert(sizeof(SubmissionQueue) == 24 && sizeof(CompletionQueue) == 32 && sizeof(InFlight) == 72,
+    static_assert(sizeof(SubmissionQueue) == 24 && sizeof(CompletionQueue) == 32 && sizeof(InFlight) == 80,
                   "Controller::State changed: extend describe_own()");
-    u64 held_bytes_ = 0;  // of all in flight
-    u32 told_ = 0;        // a bit for each kind of request that the host failed at
+    u64 held_bytes_ = 0, held_requests_ = 0;  // of all in flight
+    u32 told_ = 0;                            // a bit for each kind of request that the host failed at
     BlockOptions options_;
     std::shared_ptr<BlockBackend> backend_;
     DiskQueue disk_;

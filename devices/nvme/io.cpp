@@ -9,6 +9,7 @@ constexpr u64 kPage = 4096, kBlock = 512;
 constexpr u64 kMostTransfer = 1 << 20;  // told as MDTS
 constexpr u64 kZeroedAByte = 8;         // zeroing counts as moving an eighth of the bytes
 constexpr u64 kDiscardedAByte = 4096;
+constexpr u64 kLeastOfARange = 4096;  // bytes that a range counts as at least: the host has work with each
 enum Opcode : u8 { kFlush = 0, kWrite = 1, kRead = 2, kWriteZeroes = 8, kDatasetManagement = 9 };
 struct DatasetRange {
     u32 attributes;
@@ -142,12 +143,12 @@ Outcome Controller::manage_dataset(const Command& command) {
     for (const DatasetRange& range : ranges) {
         if (range.blocks == 0) continue;
         const u64 bytes = u64{range.blocks} * kBlock;
-        outcome.moved += bytes / kDiscardedAByte;
-        outcome.io.push_back(std::make_shared<DiskRequest>(DiskRequest{.kind = DiskRequest::Kind::Discard,
-                                                                       .durable = !cached(),
-                                                                       .offset = range.start * kBlock,
-                                                                       .bytes = bytes}));
+        outcome.moved += std::max(bytes / kDiscardedAByte, kLeastOfARange);
+        outcome.io.push_back(std::make_shared<DiskRequest>(
+            DiskRequest{.kind = DiskRequest::Kind::Discard, .offset = range.start * kBlock, .bytes = bytes}));
     }
+    if (!outcome.io.empty() && !cached())  // one for all of them
+        outcome.io.push_back(std::make_shared<DiskRequest>(DiskRequest{.kind = DiskRequest::Kind::Flush}));
     return outcome;
 }
 }  // namespace hartline::nvme

@@ -17,6 +17,8 @@ using Kind = DiskRequest::Kind;
 
 bool changes(const DiskRequest& request) { return request.kind != Kind::Read && request.kind != Kind::Flush; }
 
+u64 data_bytes(const DiskRequest& request) { return request.data ? request.bytes : 0; }
+
 bool overlap(const DiskRequest& a, const DiskRequest& b) {
     return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
@@ -81,6 +83,7 @@ struct DiskQueue::Core : std::enable_shared_from_this<DiskQueue::Core> {
     std::mutex lock;
     std::condition_variable finished;
     std::list<Entry> entries;  // not done yet, as they were put
+    u64 bytes = 0;             // of their data
 };
 
 bool DiskQueue::Core::in_the_way(Place place) {
@@ -105,6 +108,7 @@ bool DiskQueue::Core::do_one(std::unique_lock<std::mutex>& held) {
     held.unlock();
     perform(*backend, *next->request);
     held.lock();
+    bytes -= data_bytes(*next->request);
     entries.erase(next);
     unblock();
     finished.notify_all();
@@ -134,7 +138,10 @@ DiskQueue::~DiskQueue() {
 }
 
 void DiskQueue::put(std::shared_ptr<DiskRequest> request) {
-    const std::lock_guard held(core_->lock);
+    std::unique_lock held(core_->lock);
+    while (core_->bytes >= kMostBytes || core_->entries.size() >= kMostRequests)
+        if (!core_->do_one(held)) core_->finished.wait(held);
+    core_->bytes += data_bytes(*request);
     core_->entries.push_back({std::move(request)});
     const auto place = std::prev(core_->entries.end());
     place->blocked = core_->in_the_way(place);

@@ -41,12 +41,17 @@ public:
     DiskQueue(const DiskQueue&) = delete;
     DiskQueue& operator=(const DiskQueue&) = delete;
 
-    // The range is inside the disk. The queue keeps the request until it is done, whoever else forgets it.
+    // The range is inside the disk. The queue keeps the request until it is done, whoever else forgets it; so
+    // it waits for the host when too much is kept, or a guest that asks and resets would fill its memory.
     void put(std::shared_ptr<DiskRequest> request);
     bool done(const DiskRequest& request);
     // Until it is done. What no thread of the pool has begun is done by the caller.
     void wait(const DiskRequest& request);
     void drain();  // until all are done
+
+    // Beyond these another request waits; a device that forgets nothing stays below them.
+    static constexpr u64 kMostBytes = 256 << 20;
+    static constexpr std::size_t kMostRequests = 2048;
 
 private:
     struct Core;

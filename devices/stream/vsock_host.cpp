@@ -62,6 +62,7 @@ public:
     void send(u32 connection, std::span<const u8> bytes) override;
     void end(u32 connection) override;
     void finish(u32 connection) override;
+    void abort(u32 connection) override;
     void taken(u32 connection, u64 bytes) override;
     void drop_all() override;
 
@@ -115,6 +116,8 @@ private:
 
 void VsockFolder::connect(u32 connection, u32 port) {
     const std::lock_guard lock(lock_);
+    // The device forgets a connection that it ended, here it lasts until its bytes have gone on.
+    if (peers_.size() >= 2 * kMostConnections) return post(vsock_record(VsockRecord::Closed, connection));
     Peer peer{.fd = connect_unix(folder_ + "/" + std::to_string(port)), .line = {}, .outbound = {}};
     if (!peer.fd) return post(vsock_record(VsockRecord::Closed, connection));
     peer.port = port;
@@ -146,6 +149,13 @@ void VsockFolder::end(u32 connection) {
 }
 void VsockFolder::finish(u32 connection) {
     with(connection, [](Peer& peer) { peer.finishing = true; });
+}
+void VsockFolder::abort(u32 connection) {
+    {
+        const std::lock_guard lock(lock_);
+        peers_.erase(connection);
+    }
+    wake();
 }
 void VsockFolder::taken(u32 connection, u64 bytes) {
     with(connection, [=](Peer& peer) { peer.inbound -= std::min(peer.inbound, bytes); });

@@ -42,6 +42,7 @@ public:
     virtual void send(u32 connection, std::span<const u8> bytes) = 0;
     virtual void end(u32 connection) = 0;     // the guest sends no more
     virtual void finish(u32 connection) = 0;  // it is closed when what was sent has gone on
+    virtual void abort(u32 connection) = 0;   // it is closed now, whatever has not gone on
     virtual void taken(u32 connection, u64 bytes) = 0;
     virtual void drop_all() = 0;
 };

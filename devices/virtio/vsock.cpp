@@ -202,7 +202,7 @@ void VirtioVsock::obey(Connection& connection, const Header& header, const Chain
         case kShutdown: return shut(connection, header.flags & kNeither);
         case kCreditUpdate: return;
         case kCreditRequest: connection.credit_wanted = true; return;
-        case kReset: host_->finish(connection.number); return forget_connection(connection);
+        case kReset: host_->abort(connection.number); return forget_connection(connection);
         default: break;
     }
     host_->finish(connection.number);  // out of order: the connection ends

@@ -28,6 +28,9 @@ void open_store(FlashBankConfig& bank, const std::string& path) {
                          "name a file that is not there yet: it is made");
     bank.contents.resize(static_cast<std::size_t>(bytes));
     if (!bank.file->read(0, bank.contents)) throw HostError(path, "cannot be read");
+    // A store behind its end would leave zeroes before it, where flash that was never written is 0xff.
+    const std::vector<u8> rest(kFlashBankBytes - bytes, 0xff);
+    if (!rest.empty() && !bank.file->write(bytes, rest)) throw HostError(path, "cannot be made 32 MiB long");
 }
 }  // namespace
 

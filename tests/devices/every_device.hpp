@@ -42,6 +42,7 @@ struct SilentVsock final : stream::VsockHost {
     void send(u32, std::span<const u8>) override {}
     void end(u32) override {}
     void finish(u32) override {}
+    void abort(u32) override {}
     void taken(u32, u64) override {}
     void drop_all() override {}
 };

@@ -171,6 +171,31 @@ TEST_CASE("a flush is done after every change before it", "[diskio]") {
     CHECK(disk->disk.flushes == 1);
 }
 
+TEST_CASE("CVE-2016-7421: what is asked for and forgotten is bounded, too", "[diskio]") {
+    const auto disk = std::make_shared<MemoryDisk>(1 << 20);
+    DiskQueue queue(disk, nullptr);
+    for (u64 held = 0; held <= DiskQueue::kMostBytes; held += 1 << 20)
+        queue.put(request(Kind::Write, 0, 1 << 20, 1));
+    CHECK(disk->data[0] == 1);  // the last had to wait for the first
+    queue.drain();
+    for (std::size_t i = 0; i <= DiskQueue::kMostRequests; ++i) queue.put(request(Kind::Flush, 0, 0));
+    CHECK(disk->flushes == 1);
+
+    FakePort port;
+    const auto device = virtio_mmio(virtio_block(disk))(port);
+    Driver driver(port, *device);
+    const u64 header = driver.alloc(16), status = driver.alloc(1), data = 0x8030'0000;
+    driver.store(header, std::array<u64, 2>{1, 0});
+    driver.store(data, u8{2});
+    for (int i = 0; i < 300; ++i) {
+        driver.start(16);
+        driver.submit(0, {{header, 16}, {data, 1 << 20}, {status, 1, true}});
+        driver.kick();
+        driver.reg(Driver::kStatus, 0);
+    }
+    CHECK(disk->data[0] == 2);
+}
+
 TEST_CASE("one pool serves several disks, and what is queued is done at the end", "[diskio]") {
     const auto pool = std::make_shared<IoPool>(2);
     const auto one = std::make_shared<SlowDisk>(), two = std::make_shared<SlowDisk>();

@@ -8,12 +8,12 @@ using namespace hartline::test;
 
 namespace {
 using Rig = NvmeRig;
-constexpr u32 kRead = 2, kWrite = 1;
+constexpr u32 kRead = 2, kWrite = 1, kDatasetManagement = 9;
 constexpr u64 kUs = 1000;
 
 // A disk that counts what is asked of it, and whose byte at n is that of its block's number.
 struct CountingDisk final : BlockBackend {
-    u64 size = 64 << 20, reads = 0;
+    u64 size = 64 << 20, reads = 0, flushes = 0;
     std::vector<u64> discarded;
     u64 bytes() const override { return size; }
     bool read_only() const override { return false; }
@@ -23,7 +23,7 @@ struct CountingDisk final : BlockBackend {
         return true;
     }
     bool write(u64, std::span<const u8>) override { return true; }
-    bool flush() override { return true; }
+    bool flush() override { return ++flushes, true; }
     bool discard(u64, u64 count) override { return discarded.push_back(count), true; }
     bool zero(u64, u64) override { return true; }
 };
@@ -316,4 +316,51 @@ TEST_CASE("nvme: a pool's threads give the same as none, also where nobody waits
                          std::equal(bytes.begin(), bytes.end(), model.begin() + at)));
         }
     }
+}
+
+TEST_CASE("CVE-2016-7421: nvme: ranges to give back are bounded, over all commands", "[pci][nvme]") {
+    CountingRig r;
+    REQUIRE(r.port.ram.write(kAdmin + 128, NvmeCommand{.opcode_id = 9, .dword = {6, 0}}));  // no cache
+    put(*r.high, 0x1000, 3);
+    r.port.advance(*r.device, 1000 * kUs);
+    const auto set_ranges = [&](u64 start) {
+        for (u64 i = 0; i < 256; ++i)
+            REQUIRE(r.port.ram.write(kData + 16 * i, std::array<u64, 2>{u64{1} << 32, start}));
+    };
+    set_ranges(0);
+    for (u64 at = 0; at < 16; ++at)
+        REQUIRE(r.port.ram.write(
+            kIo + 64 * at,
+            NvmeCommand{.opcode_id = kDatasetManagement, .nsid = 1, .prp1 = kData, .dword = {255, 4}}));
+    put(*r.high, 0x1008, 16);
+    r.port.advance(*r.device, 100 * kUs);
+    NvmeCompletion done{};
+    REQUIRE(r.port.ram.read(kIoDone, done));
+    CHECK(done.status == 0);  // each range takes its time
+    set_ranges(~u64{0});      // for those that are not taken yet
+    u32 refused = 0;
+    for (u32 taken = 0; taken < 16;) {
+        r.port.advance(*r.device, 1000 * kUs);
+        REQUIRE(r.port.ram.read(kIoDone + 16 * (taken % 2), done));
+        REQUIRE((done.status & 1) == (taken / 2 % 2 == 0 ? 1 : 0));
+        refused += done.status >> 1 == 0x4080 ? 1 : 0;
+        put(*r.high, 0x100c, ++taken % 2);
+    }
+    CHECK(refused == 12);
+    CHECK(r.disk->discarded.size() == 4 * 256);
+    CHECK(r.disk->flushes == 1 + 4);  // by the cache's end, and by each command
+}
+
+TEST_CASE("nvme: looking at a controller changes nothing", "[pci][nvme]") {
+    CountingRig looked_at, other;
+    for (CountingRig* r : {&looked_at, &other}) {
+        for (u64 at = 0; at < 256; ++at) REQUIRE(r->port.ram.write(kList + 8 * at, kData));
+        for (u64 at = 0; at < 64; ++at)
+            REQUIRE(r->port.ram.write(kIo + 64 * at, Rig::blocks(kWrite, kData, kList, 0, 2048)));
+        put(*r->high, 0x1008, 64);
+        r->port.advance(*r->device, 20 * kUs);
+    }
+    (void)save_of(*looked_at.device);
+    for (CountingRig* r : {&looked_at, &other}) r->port.advance(*r->device, 20 * kUs);
+    CHECK(save_of(*looked_at.device) == save_of(*other.device));
 }

@@ -43,6 +43,7 @@ struct FakeHost final : stream::VsockHost {
     void send(u32, std::span<const u8> data) override { bytes += data.size(); }
     void end(u32 connection) override { note("end", connection); }
     void finish(u32 connection) override { note("finish", connection); }
+    void abort(u32 connection) override { note("abort", connection); }
     void taken(u32, u64 more) override { credit += more; }
     void drop_all() override { log += "drop "; }
 };
@@ -130,7 +131,7 @@ TEST_CASE("vsock: the host reaches the guest, or is refused", "[vsock]") {
     r.record(VsockRecord::Connect, 4, 5001);
     const Packet other = r.next();
     r.send({.src_port = 5001, .dst_port = other.src_port, .op = kReset});
-    CHECK(r.host->log == "established2 finish4 ");
+    CHECK(r.host->log == "established2 abort4 ");
     r.record(VsockRecord::Closed, 2);
     const Packet end = r.next();
     CHECK((end.op == kShutdown && end.flags == 3));
@@ -342,4 +343,29 @@ TEST_CASE("vsock: the guest's connections lead to sockets of the folder", "[vsoc
     CHECK(folder.record(3) == stream::vsock_record(VsockRecord::End, 3));
     folder.host->send(3, bytes_of("nobody"));
     CHECK(folder.record(4) == stream::vsock_record(VsockRecord::Closed, 3));
+}
+
+TEST_CASE("CVE-2020-27174: vsock: a guest's connections use up no files, however it leaves them", "[vsock]") {
+    SocketFolder folder;
+    stream::UnixListener listener(folder.path / "7");
+    std::vector<stream::Fd> peers;
+    const u32 most = 2 * stream::kMostConnections;
+    const auto told = [&](const std::vector<u8>& record) {
+        const std::lock_guard guard(folder.lock);
+        return std::ranges::find(folder.records, record) != folder.records.end();
+    };
+    for (u32 i = 0; i < most; ++i) {
+        folder.host->connect(2 * i + 1, 7);
+        REQUIRE(told(stream::vsock_record(VsockRecord::Accepted, 2 * i + 1)));
+        peers.push_back(listener.accept());
+        folder.host->send(2 * i + 1, std::vector<u8>(1 << 20));  // more than fits into a socket
+    }
+    folder.host->connect(2 * most + 1, 7);
+    CHECK(told(stream::vsock_record(VsockRecord::Closed, 2 * most + 1)));
+    folder.host->abort(1);
+    std::size_t came = 0;
+    for (std::string some; !(some = SocketFolder::read(peers[0])).empty();) came += some.size();
+    CHECK(came < 1 << 20);
+    folder.host->connect(2 * most + 3, 7);
+    CHECK(told(stream::vsock_record(VsockRecord::Accepted, 2 * most + 3)));
 }

@@ -115,7 +115,8 @@ TEST_CASE("watchdog: it does what it was asked for", "[watchdog]") {
     CHECK(r.told == 1);  // the count stays at its end
     r.set(kControl, kRestart);
     CHECK_FALSE(r.acts(kSecond));
-    CHECK(r.told == 2);
+    CHECK(r.told == 1);
+    CHECK((r.read(kMode) & 1) == 1);
 }
 
 TEST_CASE("watchdog: an interrupt instead, and it is taken back", "[watchdog]") {
@@ -147,6 +148,18 @@ TEST_CASE("watchdog: a snapshot counts on", "[watchdog]") {
     other.set(kMode, kKey | 2 << 4 | 1);
     CHECK_FALSE(other.acts(500 * kMs - 1));
     CHECK(other.acts(1));
+}
+
+TEST_CASE("watchdog: where nothing is done about it, a guest is told of once until a reset", "[watchdog]") {
+    Rig r(WatchdogAction::None);
+    for (int i = 0; i < 3; ++i) r.set(kSoftReset, kKey | 1);
+    CHECK(r.told == 1);
+    r.device->reset();
+    r.set(kSoftReset, kKey | 1);
+    CHECK(r.told == 2);
+    Rig paused(WatchdogAction::Pause);
+    for (int i = 0; i < 3; ++i) paused.set(kSoftReset, kKey | 1);
+    CHECK(paused.told == 3);
 }
 
 TEST_CASE("watchdog: its node is what Linux' driver looks for", "[watchdog]") {

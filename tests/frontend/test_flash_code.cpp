@@ -5,6 +5,8 @@
 #include "cpu/hart.hpp"
 #include "cpu/jit/make.hpp"
 #include "devices/flash.hpp"
+#include "frontend/session/flash.hpp"
+#include "tests/frontend/support.hpp"
 
 using namespace hartline;
 
@@ -50,12 +52,20 @@ struct Results {
     u64 calls = 0, cause = ~u64{0}, missed = 1;
 };
 
-Results run(EngineKind engine, u32 translate_after) {
+// The program with a fence.i before the first call that must trap.
+std::vector<u32> with_fence() {
+    std::vector<u32> program(std::begin(kProgram), std::end(kProgram));
+    program[7] = 0x04838393;                           // add t2,t2,72: the handler is one further
+    program.insert(program.begin() + 16, 0x0000100f);  // fence.i
+    return program;
+}
+
+Results run(EngineKind engine, u32 translate_after, bool parallel = false) {
     std::vector<u8> code(kFunction);
     for (const u32 word : {0x00150513u, 0x00008067u})  // addi a0,a0,1; ret
         for (unsigned i = 0; i < 4; ++i) code.push_back(static_cast<u8>(word >> (8 * i)));
     code.resize(kFunction + 4096, 0);
-    Machine machine({.ram_bytes = 1 << 20});
+    Machine machine({.ram_bytes = 1 << 20, .parallel = parallel, .wall = [] { return u64{0}; }});
     HartConfig config;
     config.reset_pc = 0x8000'0000;
     config.engine = engine;
@@ -64,11 +74,18 @@ Results run(EngineKind engine, u32 translate_after) {
     machine.attach(kFlash, 0,
                    flash({FlashBankConfig{.contents = code, .read_only = true}, FlashBankConfig{}}));
     machine.reset();
-    REQUIRE(
-        machine.ram().write(0x8000'0000, std::span(reinterpret_cast<const u8*>(kProgram), sizeof kProgram)));
+    const std::vector<u32> program =
+        parallel ? with_fence() : std::vector<u32>(std::begin(kProgram), std::end(kProgram));
+    for (u64 i = 0; i < program.size(); ++i) REQUIRE(machine.ram().write(0x8000'0000 + 4 * i, program[i]));
     Results results;
     REQUIRE(machine.ram().write(kResults, results));
-    machine.run(100'000);
+    const auto done = [&, looks = 0]() mutable {
+        return ++looks == 2'000 || (machine.ram().read(kResults, results) && results.calls != 0);
+    };
+    if (parallel)
+        machine.run_parallel(done);
+    else
+        machine.run(100'000);
     REQUIRE(machine.ram().read(kResults, results));
     return results;
 }
@@ -85,4 +102,26 @@ TEST_CASE("code_in_flash_runs_while_it_is_shown_and_not_after", "[flash]") {
             CHECK(results.missed == 1);  // the call that trapped did not come back
         }
     }
+}
+
+// Between threads a call may still meet what flash was a moment ago.
+TEST_CASE("code_in_flash_may_go_under_a_hart_on_a_thread", "[flash][parallel]") {
+    for (const EngineKind engine : {EngineKind::Interpreter, EngineKind::Ir, EngineKind::Jit}) {
+        if (engine == EngineKind::Jit && !jit::host_supported()) continue;
+        for (const u32 after : {1u, 20u, 301u}) {
+            INFO(name(engine) << " " << after);
+            const u64 calls = run(engine, after, true).calls;
+            CHECK((calls == 301 || calls == 302));
+        }
+    }
+}
+
+TEST_CASE("a_short_variable_store_is_filled_up_with_what_erased_flash_is", "[flash]") {
+    const test::TemporaryFolder folder;
+    const std::string code = folder.file("code", std::string(4096, 0)), store = folder.file("store", "abc");
+    (void)firmware_flash({code, code}, store);
+    const std::string bytes = test::read_text(store);
+    REQUIRE(bytes.size() == kFlashBankBytes);
+    CHECK(bytes.starts_with("abc\xff"));
+    CHECK(bytes.back() == '\xff');
 }
