@@ -28,6 +28,7 @@ public:
     FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
     FileDescriptor& operator=(FileDescriptor&&) = delete;
     int number() const { return number_; }
+    int release() { return std::exchange(number_, -1); }
 
 private:
     int number_;
@@ -231,6 +232,15 @@ void lock(int file, const std::string& path, bool read_only) {
         require_free(file, path, kUsed + changing);
     }
 }
+
+// A write lock, as the file may not even be readable; it excludes every opener of the protocol. A host that
+// knows no locks can still keep a log.
+void lock_output(int file, const std::string& path) {
+    struct flock lock;
+    for (const off_t at : {kUsed + kWrite, kUnshared + kWrite})
+        if (lock_byte(file, F_OFD_SETLK, F_WRLCK, at, lock) != 0 && (errno == EAGAIN || errno == EACCES))
+            refuse(path, "in use, by another process or by this machine; choose another file");
+}
 }  // namespace
 
 bool read_padded(HostFile& file, u64 offset, std::span<u8> out) {
@@ -258,5 +268,17 @@ std::unique_ptr<HostFile> open_host_file(const std::string& path, const HostFile
     if (options.create && options.replace && ::ftruncate(file.number(), 0) != 0)
         refuse(path, std::string("cannot be emptied: ") + std::strerror(errno));
     return std::make_unique<PosixFile>(std::move(file), options.read_only);
+}
+
+int open_output(const std::string& path) {
+    // Emptied only when it is known to be nobody else's: no O_TRUNC.
+    FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
+    struct stat about {};
+    if (file.number() < 0 || ::fstat(file.number(), &about) != 0)
+        refuse(path, std::string(std::strerror(errno)) + ": choose a file that can be written");
+    if (S_ISREG(about.st_mode) || S_ISBLK(about.st_mode)) lock_output(file.number(), path);
+    if (S_ISREG(about.st_mode) && retried([&] { return ::ftruncate(file.number(), 0); }) != 0)
+        refuse(path, std::string("cannot be emptied: ") + std::strerror(errno));
+    return file.release();
 }
 }  // namespace hartline

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include "core/types.hpp"
@@ -44,6 +45,11 @@ bool read_padded(HostFile& file, u64 offset, std::span<u8> out);
 // By writing, for file systems that can neither punch nor zero.
 bool write_zeroes(HostFile& file, u64 offset, u64 bytes);
 
+// What was asked for is right, but the host cannot do it: no room, a failing disk.
+struct HostFailure : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 struct HostFileOptions {
     bool read_only = false;
     bool create = false;  // must not be there yet, unless `replace`
@@ -56,4 +62,7 @@ struct HostFileOptions {
 // ranges), so that both respect each other: one writer, or any number of readers. Throws std::runtime_error:
 // one line that names the file, what is wrong, and the way out.
 std::unique_ptr<HostFile> open_host_file(const std::string& path, const HostFileOptions& options);
+// Opens what is written from its beginning on, a file (made or emptied) or a pipe, and gives its descriptor.
+// A file that is in use as a disk image or as another output keeps its content. Throws std::runtime_error.
+int open_output(const std::string& path);
 }  // namespace hartline

@@ -63,7 +63,8 @@ std::unique_ptr<HostFile> open_backing_file(const std::string& backing, const Li
     if (inner.empty() || std::ranges::count(std::filesystem::path(inner), std::filesystem::path("..")) != 0)
         refuse(link.path, "its backing file " + backing +
                               " is outside of the image's folder; a stranger may have "
-                              "written that name: if you trust it, allow backing=any");
+                              "written that name: if you trust it, allow backing=any (hartline image: "
+                              "--from-backing any)");
     return open_host_file(inner, options);
 }
 

@@ -1,7 +1,6 @@
 // Files, sockets and sinks behind a console's ports.
 #include "devices/stream/ports.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "devices/storage/host_file.hpp"
 #include "devices/stream/poll_thread.hpp"
 #include "devices/stream/unix_socket.hpp"
 
@@ -20,13 +20,7 @@ namespace {
 class FilePort final : public PortHost {
 public:
     FilePort(const std::string& path, std::function<void(const std::string&)> failed)
-        : path_(path),
-          fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666)),
-          failed_(std::move(failed)) {
-        if (!fd_)
-            throw std::runtime_error(path + ": " + std::strerror(errno) +
-                                     ": choose a file that can be written");
-    }
+        : path_(path), fd_(open_output(path)), failed_(std::move(failed)) {}
     bool constant() const override { return true; }
     void send(u32, std::span<const u8> bytes) override {
         while (!bytes.empty() && !broken_) {

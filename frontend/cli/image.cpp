@@ -183,8 +183,7 @@ NewImage new_image(const Given& given, const std::string& path) {
     if (image.format == ImageFormat::Qcow2) return image;
     for (const char* key : {"cluster-size", "version", "refcount-bits", "compression", "extended-l2",
                             "lazy-refcounts", "backing", "compress"})
-        if (given.values.count(key) != 0 && !given.values[key].defaulted() &&
-            (given.text(key) || given.on(key)))
+        if (given.values.count(key) != 0 && !given.values[key].defaulted())
             throw InputError(path, std::string("would be raw, which --") + key + " cannot change",
                              "name it .qcow2, or give --format qcow2");
     return image;
@@ -245,7 +244,8 @@ int convert(const Given& given) {
         options.format = image.format;
         const auto to = open_or_complain(path, options);
         Progress progress("convert", from->bytes(), given.on("quiet"));
-        copy_image(*from, *to, given.on("compress"), [&](u64 done) { progress.at(done); });
+        copy_image({*from, given.words[0]}, {*to, path}, given.on("compress"),
+                   [&](u64 done) { progress.at(done); });
     } catch (...) {
         if (!there) std::filesystem::remove(path);
         throw;
@@ -286,7 +286,7 @@ int resize(const Given& given) {
 
 int map(const Given& given) {
     const auto image = open_or_complain(given.words[0], open_options(given, "format", true));
-    const auto entries = image_map(*image);
+    const auto entries = image_map(*image, given.words[0]);
     std::cout << (given.on("json") ? map_json(entries) : map_text(entries));
     return 0;
 }

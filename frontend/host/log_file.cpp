@@ -1,7 +1,6 @@
 // Writing of growing files.
 #include "frontend/host/log_file.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -9,13 +8,22 @@
 #include <cerrno>
 #include <cstring>
 
+#include "devices/storage/host_file.hpp"
 #include "frontend/session/errors.hpp"
 
 namespace hartline {
 
-LogFile::LogFile(const std::string& path)
-    : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666)) {
-    if (!file_.open()) throw InputError(path, std::strerror(errno), "choose a place that can be written");
+namespace {
+Descriptor open_log(const std::string& path) {
+    try {
+        return Descriptor(open_output(path));
+    } catch (const std::runtime_error& error) {
+        throw InputError(error.what());
+    }
+}
+}  // namespace
+
+LogFile::LogFile(const std::string& path) : path_(path), file_(open_log(path)) {
     if (!path.ends_with(".gz")) return;
     compressed_ = ::gzdopen(file_.get(), "wb1");  // fast before small
     if (compressed_ == nullptr) throw HostError(path, "zlib has no memory");

@@ -25,8 +25,8 @@ auto complaining(Act act) {
     }
 }
 
-[[noreturn]] void cannot(const char* what) {
-    throw HostError("image", std::string("the host cannot ") + what + " it",
+[[noreturn]] void cannot(const std::string& path, const char* what) {
+    throw HostError(path, std::string("the host cannot ") + what + " it",
                     "is there room on its file system?");
 }
 
@@ -34,18 +34,19 @@ bool all_zero(std::span<const u8> bytes) {
     return std::ranges::all_of(bytes, [](u8 byte) { return byte == 0; });
 }
 
-MapEntry entry_at(DiskImage& image, u64 offset, u64 most, unsigned depth) {
+// Nothing where the host fails.
+std::optional<MapEntry> entry_at(DiskImage& image, u64 offset, u64 most, unsigned depth) {
     const auto found = image.extent(offset);
-    if (!found) cannot("read");
+    if (!found) return std::nullopt;
     const u64 bytes = std::min(found->bytes, most);
     if (found->kind == DiskImage::Kind::Backing) {
         DiskImage& behind = *image.backing();
         if (offset < behind.bytes())
             return entry_at(behind, offset, std::min(bytes, behind.bytes() - offset), depth + 1);
-        return {offset, bytes, depth + 1, false, true, false, false, std::nullopt};
+        return MapEntry{offset, bytes, depth + 1, false, true, false, false, std::nullopt};
     }
     const bool data = found->kind == DiskImage::Kind::Data;
-    return {offset, bytes, depth, found->stored, !data, data, found->compressed, found->host_offset};
+    return MapEntry{offset, bytes, depth, found->stored, !data, data, found->compressed, found->host_offset};
 }
 
 bool joins(const MapEntry& a, const MapEntry& b) {
@@ -56,11 +57,12 @@ bool joins(const MapEntry& a, const MapEntry& b) {
 }
 
 // Pieces of clusters that are all zeroes are left out, so that copies are as sparse as can be.
-void write_nonzero(DiskImage& to, u64 offset, std::span<const u8> bytes, bool compress) {
-    const u64 step = std::max<u64>(to.cluster_bytes(), 4096);
+void write_nonzero(const NamedImage& to, u64 offset, std::span<const u8> bytes, bool compress) {
+    const u64 step = std::max<u64>(to.image.cluster_bytes(), 4096);
     u64 from = 0;  // of what is still to be written
     const auto flush_to = [&](u64 end) {
-        if (from < end && !to.write(offset + from, bytes.subspan(from, end - from))) cannot("write");
+        if (from < end && !to.image.write(offset + from, bytes.subspan(from, end - from)))
+            cannot(to.path, "write");
     };
     for (u64 at = 0; at < bytes.size(); at += step) {
         const u64 end = std::min<u64>(at + step, bytes.size());
@@ -68,7 +70,8 @@ void write_nonzero(DiskImage& to, u64 offset, std::span<const u8> bytes, bool co
         if (!zero && !compress) continue;
         flush_to(at);
         from = end;
-        if (!zero && !to.write_compressed(offset + at, bytes.subspan(at, end - at))) cannot("write");
+        if (!zero && !to.image.write_compressed(offset + at, bytes.subspan(at, end - at)))
+            cannot(to.path, "write");
     }
     flush_to(bytes.size());
 }
@@ -106,67 +109,73 @@ void create_image(const std::string& path, const NewImage& image) {
             if (image.qcow2.bytes == 0 || image.qcow2.bytes % 512 != 0)
                 throw InputError(path, "the size must be a multiple of 512");
             if (!file->truncate(image.qcow2.bytes)) throw HostError(path, "the host cannot make it so large");
-        } catch (const std::runtime_error&) {
+        } catch (const std::runtime_error& error) {
             if (!there) std::filesystem::remove(path);
+            if (dynamic_cast<const HostFailure*>(&error) != nullptr) throw HostError(path, error.what());
             throw;
         }
     });
 }
 
-std::vector<MapEntry> image_map(DiskImage& image) {
+std::vector<MapEntry> image_map(DiskImage& image, const std::string& path) {
     std::vector<MapEntry> map;
     for (u64 at = 0; at < image.bytes();) {
-        const MapEntry entry = entry_at(image, at, image.bytes() - at, 0);
-        if (!map.empty() && joins(map.back(), entry))
-            map.back().bytes += entry.bytes;
+        const auto entry = entry_at(image, at, image.bytes() - at, 0);
+        if (!entry) cannot(path, "read");
+        if (!map.empty() && joins(map.back(), *entry))
+            map.back().bytes += entry->bytes;
         else
-            map.push_back(entry);
-        at += entry.bytes;
+            map.push_back(*entry);
+        at += entry->bytes;
     }
     return map;
 }
 
-void copy_image(DiskImage& from, DiskImage& to, bool compress, const Report& report) {
-    const u64 piece = std::max(kPiece, to.cluster_bytes());
+void copy_image(const NamedImage& from, const NamedImage& to, bool compress, const Report& report) {
+    const u64 piece = std::max(kPiece, to.image.cluster_bytes()), size = from.image.bytes();
     std::vector<u8> bytes;
-    for (u64 at = 0; at < from.bytes();) {
-        const MapEntry entry = entry_at(from, at, from.bytes() - at, 0);
-        const u64 end = at + entry.bytes;
-        if (entry.zero && end < from.bytes()) {  // compressed clusters are whole: begin at a boundary
+    for (u64 at = 0; at < size;) {
+        const auto entry = entry_at(from.image, at, size - at, 0);
+        if (!entry) cannot(from.path, "read");
+        const u64 end = at + entry->bytes;
+        if (entry->zero && end < size) {  // compressed clusters are whole: begin at a boundary
             at = compress ? std::max(at, end / piece * piece) : end;
             if (at == end) continue;
-        } else if (entry.zero) {
+        } else if (entry->zero) {
             if (!compress || at % piece == 0) break;
         }
-        bytes.resize(std::min(piece - at % piece, from.bytes() - at));
-        if (!from.read(at, bytes)) cannot("read");
+        bytes.resize(std::min(piece - at % piece, size - at));
+        if (!from.image.read(at, bytes)) cannot(from.path, "read");
         write_nonzero(to, at, bytes, compress);
         at += bytes.size();
         report(at);
     }
-    if (!to.flush()) cannot("write");
+    if (!to.image.flush()) cannot(to.path, "write");
 }
 
 void commit_image(DiskImage& image, const std::string& path, bool keep, const Report& report) {
     DiskImage* behind = image.backing();
     if (behind == nullptr) throw InputError(path, "has no backing file to commit to");
-    if (behind->bytes() < image.bytes() && !behind->resize(image.bytes())) cannot("enlarge");
+    if (behind->bytes() < image.bytes() && !behind->resize(image.bytes()))
+        cannot(path, "enlarge the file behind");
     std::vector<u8> bytes;
     for (u64 at = 0; at < image.bytes();) {
         const auto found = image.extent(at);
-        if (!found) cannot("read");
+        if (!found) cannot(path, "read");
         const u64 size = std::min(found->bytes, kPiece);
-        if (found->kind == DiskImage::Kind::Zero && !behind->discard(at, size)) cannot("write");
+        if (found->kind == DiskImage::Kind::Zero && !behind->discard(at, size))
+            cannot(path, "write the file behind");
         if (found->kind == DiskImage::Kind::Data) {
             bytes.resize(size);
-            if (!image.read(at, bytes)) cannot("read");
-            if (!behind->write(at, bytes)) cannot("write");
+            if (!image.read(at, bytes)) cannot(path, "read");
+            if (!behind->write(at, bytes)) cannot(path, "write the file behind");
         }
         at += size;
         report(at);
     }
     // Only when the backing image has it for good may it go here.
-    if (!behind->flush() || (!keep && !image.forget())) cannot("write");
+    if (!behind->flush()) cannot(path, "write the file behind");
+    if (!keep && !image.forget()) cannot(path, "write");
 }
 
 Checked check_image(const std::string& path, const std::optional<ImageFormat>& format, RepairKind kind) {

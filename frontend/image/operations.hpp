@@ -47,9 +47,13 @@ std::unique_ptr<DiskImage> open_or_complain(const std::string& path, const Image
 ImageInfo image_info(const std::string& path, const std::optional<ImageFormat>& format);
 void create_image(const std::string& path, const NewImage& image);
 // The whole chain; neighbours that are alike are one entry.
-std::vector<MapEntry> image_map(DiskImage& image);
+std::vector<MapEntry> image_map(DiskImage& image, const std::string& path);
 // Copies what `from` holds to `to`, which is as large or larger and reads as zeroes.
-void copy_image(DiskImage& from, DiskImage& to, bool compress, const Report& report);
+struct NamedImage {
+    DiskImage& image;
+    std::string path;
+};
+void copy_image(const NamedImage& from, const NamedImage& to, bool compress, const Report& report);
 // Moves what `image` holds into its backing image; `keep`: copies it.
 void commit_image(DiskImage& image, const std::string& path, bool keep, const Report& report);
 struct Checked {

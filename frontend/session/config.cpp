@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 #include <utility>
 
 #include "cpu/jit/make.hpp"
 #include "frontend/session/errors.hpp"
 #include "frontend/session/firmware.hpp"
+#include "frontend/session/outputs.hpp"
 #include "frontend/session/recorder.hpp"
 #include "frontend/session/size.hpp"
 #include "frontend/session/translator_report.hpp"
@@ -116,6 +118,7 @@ void validate(const RunConfig& config) {
     validate_shares(config);
     validate_balloon(config);
     validate_ports(config);
+    validate_outputs(config);
     validate_vsock(config);
     validate_translator(config);
     validate_run(config);
@@ -199,6 +202,20 @@ bool set_disk_option(DiskConfig& disk, const std::string& option) {
     }
     return true;
 }
+
+// A name with a comma that is not there, while there is a file named by its beginning, has an option that is
+// none.
+void refuse_unknown_option(const std::string& path) {
+    std::error_code error;
+    if (path.find(',') == std::string::npos || std::filesystem::exists(path, error)) return;
+    for (std::size_t comma = 0; (comma = path.find(',', comma)) != std::string::npos; ++comma)
+        if (const std::string file = path.substr(0, comma); std::filesystem::exists(file, error))
+            throw InputError(
+                "--disk",
+                "'" + path.substr(path.rfind(',') + 1) + "' is no option of " + file + ", or is there twice",
+                "known are ro, rw, overlay[=NAME.qcow2], format=, backing=, serial=, discard= "
+                "and bus=");
+}
 }  // namespace
 NetConfig default_net(const RunConfig& config) {
     NetConfig net;
@@ -221,6 +238,7 @@ DiskConfig parse_disk(const std::string& text) {
     if (disk.path.empty())
         throw InputError("--disk", "'" + text + "' names no file",
                          "write FILE, FILE,ro, FILE,overlay or FILE,bus=nvme");
+    refuse_unknown_option(disk.path);
     if (disk.read_only && disk.overlay)
         throw InputError("--disk", "'" + text + "' is read-only and takes changes",
                          "leave ro out: an overlay keeps the disk as it is");
@@ -275,7 +293,9 @@ ShareConfig parse_share(const std::string& text, std::size_t number) {
 }
 
 std::string mount_line(const ShareConfig& share) {
-    return "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " + share.tag + " /mnt/" + share.tag;
+    const std::string place = "/mnt/" + share.tag;
+    return "mkdir -p " + place + " && mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 " +
+           share.tag + " " + place;
 }
 
 WatchdogAction parse_watchdog(const std::string& text) {

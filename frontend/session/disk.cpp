@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include "devices/storage/qcow2/create.hpp"
@@ -54,14 +57,29 @@ std::unique_ptr<DiskImage> new_overlay(const std::string& path, bool replace, co
     options.bytes = disk->bytes();
     options.backing = backing;
     options.backing_format = disk->format();
-    qcow2::create(*file, path, options);
+    try {
+        qcow2::create(*file, path, options);
+    } catch (const std::runtime_error& error) {
+        // It was not there before, and half an overlay would only stand in the way of the next.
+        if (!replace) ::unlink(path.c_str());
+        if (dynamic_cast<const HostFailure*>(&error) != nullptr) throw HostError(path, error.what());
+        throw;
+    }
     return put_over(std::move(file), path, std::move(disk));
+}
+
+qcow2::Header overlay_header(HostFile& file, const std::string& path) {
+    try {
+        return qcow2::read_header(file, path);
+    } catch (const std::runtime_error& error) {
+        throw InputError(error.what() + std::string(": choose another name for the overlay, or remove it"));
+    }
 }
 
 std::unique_ptr<DiskImage> old_overlay(const std::string& path, const std::string& backing,
                                        std::unique_ptr<DiskImage> disk) {
     auto file = open_host_file(path, {});
-    const qcow2::Header header = qcow2::read_header(*file, path);
+    const qcow2::Header header = overlay_header(*file, path);
     std::error_code error;
     if (!header.backing || !fs::equivalent(resolve_backing(path, *header.backing), backing, error))
         throw InputError(path,
@@ -91,6 +109,18 @@ std::unique_ptr<DiskImage> open_with_overlay(const DiskConfig& disk, std::unique
     const TemporaryFile file;
     return new_overlay(file.path(), true, stored_name(file.path(), disk.path), std::move(image));
 }
+
+// As a shell reads it back.
+std::string shell_word(const std::string& text) {
+    const bool plain = std::ranges::all_of(text, [](unsigned char c) {
+        return c >= 0x80 || std::isalnum(c) != 0 ||
+               std::string_view("/._-+,:=@%").find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    if (plain && !text.empty()) return text;
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+    return quoted + "'";
+}
 }  // namespace
 
 std::unique_ptr<DiskImage> open_disk(const DiskConfig& disk) {
@@ -111,7 +141,8 @@ std::unique_ptr<DiskImage> open_disk(const DiskConfig& disk) {
 std::string overlay_notice(const DiskConfig& disk) {
     if (disk.temporary())
         return disk.path + ": stays as it is; changes are temporary (,overlay=NAME.qcow2 keeps them)";
-    return disk.path + ": stays as it is; changes go to " + *disk.overlay +
-           " (hartline image commit merges them)";
+    const bool outside = fs::path(stored_name(*disk.overlay, disk.path)).is_absolute();
+    return disk.path + ": stays as it is; changes go to " + *disk.overlay + " (hartline image commit " +
+           shell_word(*disk.overlay) + (outside ? " --from-backing any" : "") + " merges them)";
 }
 }  // namespace hartline

@@ -32,8 +32,15 @@ void validate_vsock(const RunConfig& config) {
 }
 
 std::shared_ptr<stream::VsockHost> make_vsock(const VsockConfig& config) {
-    std::error_code ignored;  // the next line says what is wrong with the folder
-    std::filesystem::create_directory(config.folder, ignored);
+    std::error_code made, ignored;
+    std::filesystem::create_directory(config.folder, made);
+    const auto status = std::filesystem::status(config.folder, ignored);
+    if (std::filesystem::exists(status) && !std::filesystem::is_directory(status))
+        throw InputError("--vsock: " + config.folder, "is there and is no folder",
+                         "give another, or remove it");
+    if (!std::filesystem::is_directory(status))
+        throw InputError("--vsock: " + config.folder, "cannot be made: " + made.message(),
+                         "give another folder");
     try {
         return stream::vsock_folder(config.folder);
     } catch (const std::runtime_error& error) {

@@ -362,4 +362,8 @@ TEST_CASE("ports: sockets left behind are replaced, files are not, and names hav
     stream::file_port(file, {})->send(0, bytes_of("new"));
     CHECK(std::filesystem::file_size(file) == 3);
     CHECK_THROWS(stream::file_port(folder.path, {}));
+    const auto port = stream::file_port(file, {});
+    port->send(0, bytes_of("kept"));
+    CHECK_THROWS_WITH(stream::file_port(file, {}), Catch::Contains("in use"));
+    CHECK(std::filesystem::file_size(file) == 4);
 }

@@ -1,10 +1,12 @@
 // What the frontend's tests share: temporary files, little ELF files, expecting an InputError's words.
 #pragma once
 #include <elf.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -44,6 +46,26 @@ public:
 
 private:
     std::filesystem::path path_;
+};
+
+// While it lives the host lets no file grow past `bytes`, as if it were full.
+class FileLimit {
+public:
+    explicit FileLimit(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit now{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &now);
+    }
+    ~FileLimit() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, signal_);
+    }
+    FileLimit(const FileLimit&) = delete;
+    FileLimit& operator=(const FileLimit&) = delete;
+
+private:
+    rlimit before_{};
+    void (*signal_)(int);
 };
 
 inline std::string read_text(const std::string& path) {

@@ -9,6 +9,7 @@
 
 #include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
+#include "support.hpp"
 
 using namespace hartline;
 
@@ -62,4 +63,19 @@ TEST_CASE("a named overlay keeps its changes, and is of one disk only", "[diskio
     DiskConfig other = config;
     other.path = folder.name("other.img");
     CHECK_THROWS_AS(open_disk(other), InputError);
+}
+
+TEST_CASE("an overlay that cannot be made leaves nothing behind", "[diskio]") {
+    const Folder folder;
+    const DiskConfig config = parse_disk(folder.name("a.img") + ",overlay=" + folder.name("changes.qcow2"));
+    const test::FileLimit full(100'000);
+    CHECK_THROWS_AS(open_disk(config), HostError);
+    CHECK_FALSE(fs::exists(folder.name("changes.qcow2")));
+}
+
+TEST_CASE("a broken overlay is named with a way out", "[diskio]") {
+    const Folder folder;
+    const DiskConfig config = parse_disk(folder.name("a.img") + ",overlay=" + folder.name("changes.qcow2"));
+    std::ofstream(folder.path / "changes.qcow2") << "x";
+    CHECK_THROWS_WITH(open_disk(config), Catch::Contains("or remove it"));
 }

@@ -7,6 +7,7 @@
 #include "frontend/cli/options.hpp"
 #include "frontend/cli/verbs.hpp"
 #include "frontend/image/operations.hpp"
+#include "frontend/session/disk.hpp"
 #include "support.hpp"
 #include "tests/devices/image_support.hpp"
 
@@ -195,4 +196,40 @@ TEST_CASE("disk_options_are_read_and_written_again", "[frontend]") {
     CHECK(says(complaint_of([] { (void)parse_disk("x,format=vdi"); }), "choose raw or qcow2"));
     CHECK(says(complaint_of([] { (void)parse_disk("x,backing=some"); }), "beneath, any or none"));
     CHECK(says(complaint_of([] { (void)parse_disk(",ro"); }), "names no file"));
+}
+
+TEST_CASE("image_tells_which_option_a_raw_image_cannot_have", "[image]") {
+    const Folder folder;
+    const std::string from = folder.at("a.img"), to = folder.at("b.img");
+    REQUIRE(image({"create", from, "1M"}).code == 0);
+    CHECK(
+        says(complaint({"convert", from, to, "--compress"}), "would be raw, which --compress cannot change"));
+    CHECK(says(complaint({"create", to, "1M", "--extended-l2"}), "--extended-l2"));
+    CHECK(says(complaint({"create", to, "1M", "--lazy-refcounts"}), "--lazy-refcounts"));
+    CHECK_FALSE(std::filesystem::exists(to));
+}
+
+TEST_CASE("image_convert_on_a_full_host_names_the_file", "[image]") {
+    const Folder folder;
+    const std::string from = folder.at("a.img"), to = folder.at("b.qcow2");
+    test::save(from, std::vector<u8>(1 << 20, 1));
+    const test::FileLimit full(500'000);
+    CHECK_THROWS_WITH(image({"convert", from, to, "--quiet"}), Catch::StartsWith(to + ": "));
+    CHECK_THROWS_AS(image({"convert", from, to, "--quiet"}), HostError);
+    CHECK_FALSE(std::filesystem::exists(to));
+}
+
+TEST_CASE("the_command_that_merges_an_overlay_works", "[image]") {
+    const Folder folder, elsewhere;
+    const std::string disk = folder.at("a.img"), overlay = elsewhere.at("changes.qcow2");
+    REQUIRE(image({"create", disk, "1M"}).code == 0);
+    const DiskConfig config = parse_disk(disk + ",overlay=" + overlay);
+    const std::vector<u8> sector(512, 7);
+    REQUIRE(open_disk(config)->write(0, sector));
+    CHECK(says(overlay_notice(config), "(hartline image commit " + overlay + " --from-backing any merges"));
+    CHECK(says(complaint({"commit", overlay, "--quiet"}), "--from-backing any"));
+    CHECK(image({"commit", overlay, "--from-backing", "any", "--quiet"}).code == 0);
+    CHECK(test::contents(disk)[0] == 7);
+    const DiskConfig beside = parse_disk(disk + ",overlay=" + folder.at("of a.qcow2"));
+    CHECK(says(overlay_notice(beside), "(hartline image commit '" + folder.at("of a.qcow2") + "' merges"));
 }

@@ -1,8 +1,10 @@
 // The command line and the configuration file of `hartline run`.
 #include "support.hpp"
 
+#include "devices/storage/host_file.hpp"
 #include "frontend/cli/nearest.hpp"
 #include "frontend/cli/options.hpp"
+#include "frontend/host/log_file.hpp"
 
 using namespace hartline;
 using test::complaint_of;
@@ -109,6 +111,16 @@ TEST_CASE("ports_lead_to_files_sockets_or_the_terminal", "[frontend][ports]") {
     CHECK(refused({"a=stdio"}, [](RunConfig& config) { config.virtio_input = true; }));
     CHECK(refused({"a=socket:b"}, [](RunConfig& config) { config.deterministic = true; }));
     CHECK_FALSE(refused({"a=b"}, [](RunConfig& config) { config.deterministic = true; }));
+    CHECK(refused({"a=b", "c=b"}, as_is));
+    CHECK(refused({"a=b", "c=./b"}, as_is));
+    CHECK(refused({"a=./Image"}, as_is));
+    CHECK(refused({"a=b"}, [](RunConfig& config) { config.commit_log = "b"; }));
+    CHECK(refused({"a=b"}, [](RunConfig& config) { config.initrd = "b"; }));
+    CHECK(refused({"a=b"}, [](RunConfig& config) { config.efi_vars = "b"; }));
+    CHECK(refused({"a=b"}, [](RunConfig& config) {
+        config.disks = {parse_disk("d,overlay=b.qcow2"), {"b"}};
+    }));
+    CHECK_FALSE(refused({"a=/dev/null", "b=/dev/null"}, as_is));
     CHECK(refused({"1=a", "2=a", "3=a", "4=a", "5=a", "6=a", "7=a", "8=a", "9=a"}, as_is));
 }
 
@@ -123,6 +135,45 @@ TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
     config.deterministic = true;
     CHECK(complaint_of([&] { validate(config); }).starts_with("--vsock: "));
     CHECK(complaint_of([] { make_vsock({3, "/nowhere/at/all"}); }).starts_with("--vsock: /nowhere/at/all: "));
+    const test::TemporaryFolder folder;
+    const std::string file = folder.file("file", "x");
+    CHECK(complaint_of([&] {
+              make_vsock({3, file});
+          }) == "--vsock: " + file + ": is there and is no folder: give another, or remove it");
+    CHECK(complaint_of([&] {
+              make_vsock({3, "/proc/no-folder"});
+          }).find("cannot be made: ") != std::string::npos);
+}
+
+TEST_CASE("a_mistyped_option_of_a_disk_is_named", "[frontend]") {
+    const test::TemporaryFolder folder;
+    const std::string file = folder.file("a.img", "x"), odd = folder.file("b,c", "x");
+    for (const char* const text : {",readonly", ",readonly,serial=x", ",serial=x,readonly"})
+        CHECK(complaint_of([&] {
+                  parse_disk(file + text);
+              }).starts_with("--disk: 'readonly' is no option of " + file));
+    CHECK(parse_disk(odd).path == odd);
+    CHECK(parse_disk(odd + ",ro").path == odd);
+}
+
+TEST_CASE("an_output_is_never_a_file_that_the_run_uses", "[frontend]") {
+    const test::TemporaryFolder folder;
+    const std::string file = folder.file("a.img", "content"), link = folder.at("link");
+    std::filesystem::create_hard_link(file, link);
+    RunConfig config;
+    config.image = "Image";
+    config.disks = {parse_disk(file)};
+    config.commit_log = link;
+    CHECK(complaint_of([&] { validate(config); }).starts_with("--commit-log: "));
+    config.commit_log.clear();
+    config.save_at = RunConfig::SaveAt{1, file};
+    CHECK(complaint_of([&] { validate(config); }).starts_with("--save-at: "));
+    config.disks.clear();
+    config.load = file;
+    CHECK(complaint_of([&] { validate(config); }).empty());
+    const auto disk = open_host_file(file, {.read_only = true});
+    CHECK(complaint_of([&] { LogFile log(link); }).find("in use") != std::string::npos);
+    CHECK(test::read_text(file) == "content");
 }
 
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
@@ -292,7 +343,7 @@ TEST_CASE("shared_folders_are_read_from_the_right", "[frontend][share]") {
     CHECK(read("dir:src:ro") == ShareConfig{"dir", "src", true});
     CHECK(read("a:b:src:rw") == ShareConfig{"a:b", "src", false});
     CHECK(mount_line(read("dir:src")) ==
-          "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 src /mnt/src");
+          "mkdir -p /mnt/src && mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 src /mnt/src");
     for (const char* wrong : {"", ":src", "dir:", "dir:a/b", "dir:..", "dir:a b"})
         CHECK_FALSE(complaint_of([&] { read(wrong); }).empty());
 }

@@ -63,7 +63,9 @@ void create(HostFile& file, const std::string& path, const CreateOptions& option
     h.l1_offset = (1 + table_clusters + blocks) * cluster;
     const std::vector<u8> header = whole_header(h);
     if (header.size() > cluster) refuse(path, "the backing file's name is too long for such small clusters");
-    const auto fail = [&]() { refuse(path, "the host cannot write it; is there room?"); };
+    const auto fail = []() {  // the caller names the file
+        throw HostFailure("cannot be created: the host cannot write it; is there room?");
+    };
     std::vector<u8> table(table_clusters * cluster);
     for (u64 n = 0; n < blocks; ++n) {
         std::vector<u8> block(cluster);
