@@ -80,7 +80,7 @@ private:
 
     void scribble(Moves& moves) {
         const u32 number = queue(moves);
-        const u16 index = moves.number<u8>() % driver.rings[number].size;
+        const auto index = static_cast<u16>(moves.number<u8>() % driver.rings[number].size);
         const u64 at = address(moves);
         driver.set_descriptor(number, index,
                               {at, moves.number<u32>(), moves.number<u16>(), moves.number<u16>()});
