@@ -67,6 +67,7 @@ TEST_CASE("suite_limits_hold_for_each_test", "[frontend][suite]") {
     const TestResult limit = run_test(spin, plan);
     CHECK(limit.verdict == Verdict::Limit);
     CHECK(limit.trial.instructions == 1'500'000);
+    plan.config.max_instructions = 100'000;  // of thousands of lives
     const Test resets = test_of(folder, "resets", elf_of(finish_program(0x7777)));
     CHECK(verdict_of(resets, plan) == Verdict::Limit);
 }
