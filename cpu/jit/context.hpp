@@ -10,11 +10,11 @@ namespace hartline::jit {
 
 class Engine;
 
-// Where a jump was found to lead in translated code. What chooses the entry, bits 1 to 12 of the address,
-// need not be compared with it: there the key has JitContext::jump_key, so that one compare says whether it
-// is the address, and whether what was found still holds.
+// Where a jump was found to lead in translated code. The entry is chosen by bits 1 to 12 of the address ^
+// JitContext::jump_key, so that one compare says whether it is the address, and whether what was found still
+// holds: under another key the same address has another entry.
 struct JumpEntry {
-    u64 key = 0;   // address ^ jump_key then
+    u64 pc = 0;
     u64 code = 0;  // executable address of the far entry; of an empty one: of what finds the way
 };
 inline constexpr std::size_t kJumpEntries = 4096;
@@ -90,6 +90,6 @@ struct JitContext : Context {
     std::array<JumpEntry, kJumpEntries> jump_entries;
     std::array<CrossingEntry, kCrossingEntries> crossings;
 
-    JumpEntry& jump_entry(u64 pc) { return jump_entries[(pc >> 1) % kJumpEntries]; }
+    JumpEntry& jump_entry(u64 pc) { return jump_entries[((pc ^ jump_key) >> 1) % kJumpEntries]; }
 };
 }  // namespace hartline::jit

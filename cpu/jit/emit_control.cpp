@@ -209,11 +209,10 @@ void Emitter::indirect() {
     };
     const JumpEntry& first = c_.jump_entries[0];
     give_pins_back();
-    a.mov(x86::ecx, x86::eax);
-    a.mov(x86::rdx, cell_of(&c_.jump_key));
+    a.mov(x86::ecx, cell_of(&c_.jump_key, 4));
+    a.xor_(x86::ecx, x86::eax);
     a.and_(x86::ecx, 0x1ffe);
-    a.xor_(x86::rdx, x86::rax);
-    a.cmp(x86::rdx, entry(first.key));
+    a.cmp(x86::rax, entry(first.pc));
     a.jne(stubs_.leave_indirect);
     a.jmp(entry(first.code));
 }

@@ -110,7 +110,7 @@ u64 Engine::go_on_after(Leave why) {
     set_rounding(c_);
     c_.leave_pc = s.pc;
     const JumpEntry& entry = c_.jump_entry(s.pc);
-    return entry.key == (s.pc ^ c_.jump_key) ? entry.code : cache_.stubs().leave_indirect;
+    return entry.pc == s.pc ? entry.code : cache_.stubs().leave_indirect;
 }
 
 Exit Engine::run(const Unit& unit) {
@@ -217,7 +217,7 @@ u64 Engine::find_way() {
     if (to == nullptr) return 0;
     ++c_.stats.jump_inserts;
     const u64 code = c_.code_base + to->far_entry;
-    c_.jump_entry(pc) = {pc ^ c_.jump_key, code};
+    c_.jump_entry(pc) = {pc, code};
     return code;
 }
 
