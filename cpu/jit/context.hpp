@@ -18,6 +18,7 @@ struct JumpEntry {
     u64 code = 0;  // executable address of the far entry; of an empty one: of what finds the way
 };
 inline constexpr std::size_t kJumpEntries = 4096;
+inline constexpr u32 kFarKeys = 2048;
 // Of a unit that goes on in the following page: when that page was last known to be where the unit takes it
 // to be.
 struct CrossingEntry {
@@ -77,8 +78,10 @@ struct JitContext : Context {
     u64 loaded = 0;
     u32 leave_detail = 0;
     u32 jump_tag32 = 0;
-    u64 jump_key = 0;   // jump_tag32's lowest bits, in an address's bits 1 to 12
-    u64 code_base = 0;  // executable address of the cache's start
+    u64 jump_key = 0;    // jump_tag32's lowest bits, in an address's bits 1 to 12
+    u64 far_key = 1;     // the same in bits 1 to 11, and bit 0: no page ^ far_key is Link::kNoPage
+    u32 far_misses = 0;  // of jumps to other pages: how many more until one is linked anew
+    u64 code_base = 0;   // executable address of the cache's start
     // Floating point: does the host's control register hold the guest's rounding mode and new flags?
     u8 fp_live = 0;
     u32 mxcsr_clear = 0;                  // the guest's without flags
