@@ -25,11 +25,12 @@ void Link::wake() {
     while (::write(wake_fd_, &one, sizeof one) < 0 && errno == EINTR) {}
 }
 
-// The flag goes first: a wake() in between is seen once more than needed, but never missed.
+// The flag goes last: were a wake() in between to set it again, the descriptor would be read empty and no
+// later one would write to it. What a wake() in between was for is there by then, to be found after this.
 void Link::clear_wake() {
     u64 count = 0;
-    woken_.store(false);
     while (::read(wake_fd_, &count, sizeof count) < 0 && errno == EINTR) {}
+    woken_.store(false);
 }
 
 void Link::send(Frame frame) {
