@@ -87,6 +87,15 @@ void Emitter::cold(std::function<void()> body, const asmjit::Label& entry) {
     cold_.push_back({entry, item_, unchecked_, unextended_, std::move(body)});
 }
 
+void Emitter::hand_over_at(const asmjit::Label& entry, u32 index, const asmjit::Label& back) {
+    cold(
+        [this, index, back] {
+            hand_over(index);
+            a.jmp(back);
+        },
+        entry);
+}
+
 void Emitter::note_site(u32 after_offset) {
     out_->sites.push_back({offset_ + after_offset, static_cast<u16>(item_)});
 }
