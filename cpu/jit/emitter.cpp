@@ -173,14 +173,7 @@ void Emitter::lower(const IrBlock& ir) {
             case IrOp::Load: load(ir, id); break;
             case IrOp::Store: store(ir, id); break;
             case IrOp::Fence: fence(inst); break;
-            case IrOp::FpGuard:
-            case IrOp::RoundingGuard:
-            case IrOp::GetF:
-            case IrOp::SetF:
-            case IrOp::Box:
-            case IrOp::Unbox:
-            case IrOp::Fp: floating(ir, id); break;
-            default: integer(ir, id);
+            default: is_floating(inst.op) ? floating(ir, id) : integer(ir, id);
         }
     }
 }
