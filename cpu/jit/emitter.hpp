@@ -121,6 +121,7 @@ private:
     void lower(const IrBlock& ir);
     bool lowerable(const IrBlock& ir) const;
     void hand_over(u32 index);
+    void hand_over_at(const asmjit::Label& entry, u32 index, const asmjit::Label& back);  // out of the way
     void cold(std::function<void()> body, const asmjit::Label& entry);
     void note_site(u32 after_offset);
     void note_piece(u16 item, bool cold);
