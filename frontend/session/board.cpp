@@ -94,6 +94,7 @@ Board::Board(const RunConfig& config, ByteSink& sink, const Watchers& watchers)
     seeded.seed = seed_of(config);
     add_harts(seeded, watchers);
     add_devices(seeded, sink, watchers);
+    open_hosts();
     write_tree(seeded);
     summary_ = machine_summary(*machine_, "pmp " + std::to_string(config.pmp_entries) + ", a/d bits by " +
                                               (config.hardware_ad ? "hardware" : "fault"));
@@ -199,18 +200,11 @@ void Board::add_console(const RunConfig& config, ByteSink& sink, const Watchers&
     virtio_console_ =
         &add_virtio(config.bus, virtio_console(sink, {.ports = ports_, .typed = typed_port_}), kConsoleSlot);
     if (config.virtio_input || typed_port_ != 0) console_ = virtio_console_;
-    u8 number = 0;
-    for (const ConsolePort& port : ports_)
-        port.host->open(++number, [machine = machine_.get(), console = virtio_console_](
-                                      std::span<const u8> record) { machine->post(*console, record); });
 }
 
 void Board::add_vsock(const RunConfig& config) {
     vsock_ = make_vsock(*config.vsock);
     vsock_device_ = &add_virtio(config.bus, virtio_vsock(config.vsock->cid, vsock_));
-    vsock_->open([machine = machine_.get(), device = vsock_device_](std::span<const u8> record) {
-        machine->post(*device, record);
-    });
 }
 
 void Board::type(std::span<const u8> bytes) {
@@ -229,9 +223,6 @@ void Board::add_network(const RunConfig& config) {
     if (network_ == nullptr) return;
     const NetCardConfig card{config.net->mac, static_cast<u16>(config.net->mtu)};
     card_ = &add_virtio(bus_of(config, *config.net), virtio_net(network_, card));
-    network_->open([machine = machine_.get(), card = card_](std::span<const u8> record) {
-        machine->post(*card, record);
-    });
 }
 
 void Board::announce() {
@@ -261,6 +252,17 @@ void Board::add_balloon(const RunConfig& config, const Watchers& watchers) {
             tell(balloon_line(report, memory));
         };
     balloon_ = &add_virtio(config.bus, virtio_balloon(options));
+}
+
+// Once all devices are there: from now on threads of the host's look for their own among them.
+void Board::open_hosts() {
+    const auto to = [machine = machine_.get()](const Device* device) {
+        return [machine, device](std::span<const u8> record) { machine->post(*device, record); };
+    };
+    if (network_ != nullptr) network_->open(to(card_));
+    if (vsock_ != nullptr) vsock_->open(to(vsock_device_));
+    u8 number = 0;
+    for (const ConsolePort& port : ports_) port.host->open(++number, to(virtio_console_));
 }
 
 bool Board::awaits_answers() const {

@@ -78,6 +78,7 @@ private:
     void add_network(const RunConfig& config);
     void add_console(const RunConfig& config, ByteSink& sink, const Watchers& watchers);
     void add_vsock(const RunConfig& config);
+    void open_hosts();
     void add_balloon(const RunConfig& config, const Watchers& watchers);
     void add_share(const RunConfig& config, const ShareConfig& share);
     void add_htif(ByteSink& sink);
