@@ -2,6 +2,7 @@
 #include "support.hpp"
 
 #include "devices/storage/host_file.hpp"
+#include "devices/storage/qcow2/create.hpp"
 #include "frontend/cli/nearest.hpp"
 #include "frontend/cli/options.hpp"
 #include "frontend/host/log_file.hpp"
@@ -174,6 +175,41 @@ TEST_CASE("an_output_is_never_a_file_that_the_run_uses", "[frontend]") {
     const auto disk = open_host_file(file, {.read_only = true});
     CHECK(complaint_of([&] { LogFile log(link); }).find("in use") != std::string::npos);
     CHECK(test::read_text(file) == "content");
+}
+
+TEST_CASE("an_output_is_never_behind_a_disk_of_the_run", "[frontend]") {
+    const test::TemporaryFolder folder;
+    const std::string base = folder.file("base.img", std::string(1 << 20, 'x'));
+    const auto over = [&](const char* name, const std::string& backing, ImageFormat format) {
+        const auto file = open_host_file(folder.at(name), {.create = true});
+        qcow2::create(*file, name, {.bytes = 1 << 20, .backing = backing, .backing_format = format});
+        return folder.at(name);
+    };
+    const std::string middle = over("middle.qcow2", "base.img", ImageFormat::Raw);
+    const std::string top = over("top.qcow2", "middle.qcow2", ImageFormat::Qcow2);
+    const auto refused = [&](const std::string& disk, auto set) {
+        RunConfig config;
+        config.image = "Image";
+        config.disks = {parse_disk(disk)};
+        set(config);
+        return complaint_of([&] { validate(config); });
+    };
+    for (const std::string& disk : {top, top + ",overlay", top + ",overlay=" + folder.at("new.qcow2")})
+        for (const std::string& behind : {base, middle}) {
+            const auto set_log = [&](RunConfig& config) { config.commit_log = behind; };
+            const auto set_port = [&](RunConfig& config) { config.ports = {parse_port("a=" + behind)}; };
+            const auto set_snapshot = [&](RunConfig& config) {
+                config.save_at = RunConfig::SaveAt{1, behind};
+            };
+            CHECK(refused(disk, set_port) == "--port: " + behind + " is in use by --disk " + top +
+                                                 " (a backing file) of this run: choose another file");
+            CHECK(refused(disk, set_log).starts_with("--commit-log: " + behind + " is in use by --disk "));
+            CHECK_FALSE(refused(disk, set_snapshot).empty());
+        }
+    const auto set_free = [&](RunConfig& config) { config.commit_log = folder.at("log"); };
+    CHECK(refused(top, set_free).empty());
+    // Where nobody can tell what is behind it, nothing is emptied.
+    CHECK(refused(folder.at("none.qcow2"), set_free).starts_with(folder.at("none.qcow2") + ": "));
 }
 
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
