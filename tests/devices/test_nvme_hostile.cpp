@@ -2,6 +2,7 @@
 #include <random>
 
 #include "tests/devices/nvme_rig.hpp"
+#include "tests/devices/other_layout.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -231,6 +232,12 @@ TEST_CASE("CVE-2013-4526: every byte of a snapshot may be wrong", "[pci][nvme]")
         }
     for (std::size_t cut = 0; cut < image.size(); cut += 7)
         REQUIRE_THROWS_AS(load_into(*r.device, std::span(image).first(cut)), ArchiveError);
+}
+
+TEST_CASE("nvme: a snapshot that was saved with other fields is refused", "[pci][nvme]") {
+    NvmeRig r;
+    r.start();
+    check_other_layouts_are_refused(*r.device);
 }
 
 TEST_CASE("nvme: what was read before a snapshot is what the guest gets after it", "[pci][nvme]") {
