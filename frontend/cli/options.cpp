@@ -63,7 +63,8 @@ po::options_description machine_options() {
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
     add("console", po::value<std::string>()->value_name("WHICH"),
-        "where input goes: 'uart' or 'virtio' (uart)");
+        "where input goes: 'uart' (ttyS0), or 'virtio' (hvc0), which is only there then (uart; virtio where the last "
+        "console= of --append is hvc0)");
     return options;
 }
 
@@ -270,7 +271,7 @@ RunConfig to_config(const po::variables_map& values) {
     config.signature_granularity =
         small_number(values, "signature-granularity", config.signature_granularity);
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
-    config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
+    config.virtio_input = choice(values, "console", "virtio", "uart", names_virtio_console(config.append));
     config.bus = choice(values, "bus", "pci", "mmio", false) ? DeviceBus::Pci : DeviceBus::Mmio;
     if (const auto* action = text(values, "watchdog")) config.watchdog = parse_watchdog(*action);
     config.parallel = on(values, "parallel");

@@ -68,6 +68,19 @@ TEST_CASE("options_fill_the_configuration", "[frontend]") {
     CHECK(config.save_at == RunConfig::SaveAt{1'000'000, "snap"});
 }
 
+TEST_CASE("the_kernels_last_console_is_the_one_that_is_typed_to", "[frontend][ports]") {
+    const auto is_virtio = [](Arguments words) {
+        words.insert(words.begin(), "Image");
+        return parse_run(words).config.virtio_input;
+    };
+    CHECK_FALSE(is_virtio({}));
+    CHECK_FALSE(is_virtio({"--append", "console=ttyS0 quiet"}));
+    CHECK(is_virtio({"--append", "quiet console=ttyS0 console=hvc0"}));
+    CHECK_FALSE(is_virtio({"--append", "console=hvc0 console=ttyS0"}));
+    CHECK_FALSE(is_virtio({"--append", "console=hvc0", "--console", "uart"}));
+    CHECK(is_virtio({"--append", "console=ttyS0", "--console", "virtio"}));
+}
+
 TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") {
     const auto of = [](const std::string& text) {
         return parse_run(Arguments{"Image", "--balloon", text}).config.balloon;
