@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
@@ -171,6 +172,15 @@ std::vector<std::string> with_actions(std::span<const std::string> arguments) {
     return words;
 }
 
+// A word that is one image too many, and stands where an action would, was meant for one.
+void refuse_action(std::span<const std::string> arguments) {
+    std::error_code error;
+    for (std::size_t i = 1; i < arguments.size(); ++i)
+        if (arguments[i - 1] == "--watchdog" && !arguments[i].starts_with('-') &&
+            !std::filesystem::exists(arguments[i], error))
+            parse_watchdog(arguments[i]);
+}
+
 po::parsed_options parse_command_line(std::span<const std::string> arguments,
                                       const po::options_description& known) {
     namespace style = po::command_line_style;
@@ -186,6 +196,7 @@ po::parsed_options parse_command_line(std::span<const std::string> arguments,
         const std::string name = error.get_option_name();
         unknown("run", name.substr(0, name.find('=')), known);
     } catch (const po::too_many_positional_options_error&) {
+        refuse_action(arguments);
         throw InputError("run", "more than one image", "initrd and disks are given with --initrd and --disk");
     } catch (const po::error& error) {
         throw InputError("run", error.what(), "hartline help run shows how");

@@ -310,8 +310,7 @@ std::string mount_line(const ShareConfig& share) {
 WatchdogAction parse_watchdog(const std::string& text) {
     for (std::size_t i = 0; i < kWatchdogActions.size(); ++i)
         if (text == kWatchdogActions[i]) return static_cast<WatchdogAction>(i);
-    throw InputError("--watchdog", "'" + text + "' is nothing that it can do",
-                     "choose reset, poweroff, pause or none");
+    throw InputError("--watchdog", "'" + text + "' is no action", "choose reset, poweroff, pause or none");
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {

@@ -104,6 +104,10 @@ TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") 
     config.deterministic = true;
     CHECK_FALSE(default_balloon(config).present);
     CHECK(balloon_bytes(parse_balloon("1G"), u64{3} << 30) == u64{2} << 30);
+    for (const char* text : {"0", "0M", "foo", "", "-1"})
+        CHECK(complaint_of([&] { (void)parse_balloon(text); }) ==
+              "--balloon: '" + std::string(text) +
+                  "' cannot be: choose on, off, or what is left to the guest: 512M for example");
 }
 
 TEST_CASE("ports_lead_to_files_sockets_or_the_terminal", "[frontend][ports]") {
@@ -365,7 +369,14 @@ TEST_CASE("a_watchdog_resets_where_nothing_else_is_asked_for", "[frontend][watch
     CHECK(action({"Image", "--watchdog"}) == WatchdogAction::Reset);
     CHECK(action({"--watchdog", "poweroff", "Image"}) == WatchdogAction::PowerOff);
     CHECK(action({"--watchdog=none", "Image"}) == WatchdogAction::None);
-    CHECK(complaint_of([] { (void)parse_watchdog("shutdown"); }).find("poweroff") != std::string::npos);
+    for (const Arguments& words :
+         {Arguments{"Image", "--watchdog", "resett"}, Arguments{"--watchdog", "resett", "Image"},
+          Arguments{"Image", "--watchdog=resett"}})
+        CHECK(complaint_of([&] { (void)parse_run(words); }) ==
+              "--watchdog: 'resett' is no action: choose reset, poweroff, pause or none");
+    const test::TemporaryFolder folder;
+    const Arguments two{"--watchdog", folder.file("one", "x"), "other"};
+    CHECK(complaint_of([&] { (void)parse_run(two); }).starts_with("run: more than one image"));
 }
 
 TEST_CASE("buses_have_room_for_so_many", "[frontend][pci]") {
