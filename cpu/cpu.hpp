@@ -176,6 +176,9 @@ struct Fetched {
     const u8* page = nullptr;
 };
 Fetched fetch(Cpu& cpu, u64 vaddr);
+// The instruction at `vaddr`, of which `first` was fetched. The second half of a long one is a fetch of its
+// own: it may lie in another page, and its trap is reported for its own address. false: it trapped.
+bool fetch_rest(Cpu& cpu, u64 vaddr, const Fetched& first, u32& word);
 // The bits of the instruction at offset `at` of a page, which has at least two bytes from there. false: it
 // goes on in the next page. Halves are read in one piece each, as other harts may be storing there.
 bool instruction_in(const u8* page, u64 at, u32& word);

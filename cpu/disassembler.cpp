@@ -1,11 +1,10 @@
 // Asks Capstone, and decides whose text is the better one.
 #include "cpu/disassembler.hpp"
 
-#include <capstone/capstone.h>
-
 #include <array>
-#include <stdexcept>
+#include <string_view>
 
+#include "cpu/capstone.hpp"
 #include "cpu/decode.hpp"
 #include "cpu/print.hpp"
 
@@ -24,30 +23,9 @@ bool knows_less(u32 word, const Decoded& decoded) {
 }
 }  // namespace
 
-struct Disassembler::Handle {
-    Handle() {
-        const auto mode = static_cast<cs_mode>(CS_MODE_RISCV64 | CS_MODE_RISCVC);
-        if (const cs_err error = cs_open(CS_ARCH_RISCV, mode, &engine); error != CS_ERR_OK)
-            throw std::runtime_error(std::string("Capstone does not start for RISC-V: ") +
-                                     cs_strerror(error));
-        insn = cs_malloc(engine);
-        if (insn == nullptr) {
-            cs_close(&engine);
-            throw std::bad_alloc();
-        }
-    }
-    ~Handle() {
-        cs_free(insn, 1);
-        cs_close(&engine);
-    }
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
-
-    csh engine = 0;
-    cs_insn* insn = nullptr;  // room for one
-};
-
-Disassembler::Disassembler() : handle_(std::make_unique<Handle>()) {}
+Disassembler::Disassembler()
+    : capstone_(std::make_unique<Capstone>(
+          CS_ARCH_RISCV, static_cast<cs_mode>(CS_MODE_RISCV64 | CS_MODE_RISCVC), "RISC-V")) {}
 Disassembler::~Disassembler() = default;
 
 std::optional<std::string> Disassembler::capstone(u32 word, u64 pc) {
@@ -55,9 +33,10 @@ std::optional<std::string> Disassembler::capstone(u32 word, u64 pc) {
                                   static_cast<u8>(word >> 16), static_cast<u8>(word >> 24)};
     const u8* at = bytes.data();
     std::size_t left = length_of(word);
-    if (!cs_disasm_iter(handle_->engine, &at, &left, &pc, handle_->insn)) return std::nullopt;
-    std::string text = handle_->insn->mnemonic;
-    const std::string_view operands = handle_->insn->op_str;
+    const cs_insn* const insn = capstone_->next(at, left, pc);
+    if (insn == nullptr) return std::nullopt;
+    std::string text = insn->mnemonic;
+    const std::string_view operands = insn->op_str;
     if (!operands.empty()) text += ' ';
     for (std::size_t i = 0; i < operands.size(); ++i)
         if (operands[i] != ' ' || i == 0 || operands[i - 1] != ',') text += operands[i];

@@ -7,6 +7,7 @@
 #include "core/types.hpp"
 
 namespace hartline {
+class Capstone;
 
 class Disassembler {
 public:
@@ -23,7 +24,6 @@ public:
     std::optional<std::string> capstone(u32 word, u64 pc);
 
 private:
-    struct Handle;
-    std::unique_ptr<Handle> handle_;
+    std::unique_ptr<Capstone> capstone_;
 };
 }  // namespace hartline

@@ -253,6 +253,14 @@ Fetched fetch(Cpu& cpu, u64 vaddr) {
     return fetched;
 }
 
+bool fetch_rest(Cpu& cpu, u64 vaddr, const Fetched& first, u32& word) {
+    word = first.half;
+    if (length_of(word) == 2) return true;
+    const Fetched second = fetch(cpu, vaddr + 2);
+    word |= u32{second.half} << 16;
+    return second.from != Fetched::From::Trap;
+}
+
 namespace system {
 namespace {
 constexpr u64 kBlockBytes = 64;

@@ -1,7 +1,7 @@
 // Arithmetic on the host's floating-point unit, where bits and flags provably equal those of evaluate().
 //
 //     u64 sum = 0;
-//     if (!host_add_f64(a, b, flags, rounding, sum)) sum = evaluate<Op::AddD>(a, b, 0, rounding, flags);
+//     if (!host_add<F64>(a, b, flags, rounding, sum)) sum = evaluate<Op::AddD>(a, b, 0, rounding, flags);
 //
 // Assumptions about the host, which nothing in Hartline changes: float and double are the IEEE 754 formats,
 // evaluated without excess precision; the control register is at its default (nearest even, no traps,
@@ -103,37 +103,6 @@ inline bool host_square_root(u64 a, u32 flags, Rounding rounding, u64& result) {
     if (!host_applies(flags, rounding) || is_negative<F>(a)) return false;
     result = from_host<F>(std::sqrt(to_host<F>(a)));
     return is_finite<F>(result);
-}
-
-inline bool host_add_f32(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_add<F32>(a, b, flags, rounding, result);
-}
-inline bool host_add_f64(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_add<F64>(a, b, flags, rounding, result);
-}
-inline bool host_sub_f32(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_subtract<F32>(a, b, flags, rounding, result);
-}
-inline bool host_sub_f64(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_subtract<F64>(a, b, flags, rounding, result);
-}
-inline bool host_mul_f32(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_multiply<F32>(a, b, flags, rounding, result);
-}
-inline bool host_mul_f64(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_multiply<F64>(a, b, flags, rounding, result);
-}
-inline bool host_div_f32(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_divide<F32>(a, b, flags, rounding, result);
-}
-inline bool host_div_f64(u64 a, u64 b, u32 flags, Rounding rounding, u64& result) {
-    return host_divide<F64>(a, b, flags, rounding, result);
-}
-inline bool host_sqrt_f32(u64 a, u32 flags, Rounding rounding, u64& result) {
-    return host_square_root<F32>(a, flags, rounding, result);
-}
-inline bool host_sqrt_f64(u64 a, u32 flags, Rounding rounding, u64& result) {
-    return host_square_root<F64>(a, flags, rounding, result);
 }
 
 // Single precision by way of double, with no fused instruction. The product of two 24-bit significands is

@@ -76,15 +76,10 @@ void InterpretingEngine::note_code(u64 paddr) {
         c_.cpu.port.code_decoded(frame);
 }
 
-// One instruction, for once. The second half of a long one is a fetch of its own: it may lie in another page,
-// and its trap is reported for its own address.
+// One instruction, for once.
 const Block* InterpretingEngine::decode_single(u64 pc, const Fetched& fetched) {
-    u32 word = fetched.half;
-    if (length_of(fetched.half) == 4) {
-        const Fetched second = fetch(c_.cpu, pc + 2);
-        if (second.from == Fetched::From::Trap) return nullptr;
-        word |= u32{second.half} << 16;
-    }
+    u32 word = 0;
+    if (!fetch_rest(c_.cpu, pc, fetched, word)) return nullptr;
     const Decoded decoded = decode(word);
     auto* const block = new (scratch_.data()) Block{};
     block->paddr = fetched.paddr;

@@ -56,12 +56,7 @@ bool Emitter::atomic(const IrBlock& ir, u32 index) {
     }
     write_x(rd, x86::rax);
     a.bind(back);
-    cold(
-        [this, index, back] {
-            hand_over(index);
-            a.jmp(back);
-        },
-        miss);
+    hand_over_at(miss, index, back);
     return true;
 }
 

@@ -257,12 +257,7 @@ void Emitter::end_floats(u32 index) {
     if (!handed_over_.isValid()) return;
     a.bind(behind_handed_);
     const u32 after = std::exchange(unchecked_, unchecked_before_);
-    cold(
-        [this, index, behind = behind_handed_] {
-            hand_over(index);
-            a.jmp(behind);
-        },
-        handed_over_);
+    hand_over_at(handed_over_, index, behind_handed_);
     unchecked_ = after;
 }
 }  // namespace hartline::jit

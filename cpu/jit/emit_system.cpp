@@ -61,12 +61,7 @@ bool Emitter::system(u32 index) {
     else
         mask_interrupts(o, !clears_bits, sets && !reads, reads, away);
     a.bind(back);
-    cold(
-        [this, index, back] {
-            hand_over(index);
-            a.jmp(back);
-        },
-        away);
+    hand_over_at(away, index, back);
     return true;
 }
 
@@ -82,12 +77,7 @@ bool Emitter::zero_block(u32 index) {
     a.vpxor(x86::xmm0, x86::xmm0, x86::xmm0);
     for (i32 at = 0; at < kCacheBlock; at += 16) a.vmovdqa(x86::ptr(x86::rdx, at, 16), x86::xmm0);
     a.bind(back);
-    cold(
-        [this, index, back] {
-            hand_over(index);
-            a.jmp(back);
-        },
-        away);
+    hand_over_at(away, index, back);
     return true;
 }
 

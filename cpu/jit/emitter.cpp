@@ -57,6 +57,7 @@ bool Emitter::emit(Result& result) {
         const auto body = std::move(cold_[i].body);
         body();
     }
+    place_cells();
     code_.flatten();
     code_.resolveUnresolvedLinks();
     if (code_.relocateToBase(base_) != asmjit::kErrorOk || failed_) return false;
@@ -87,6 +88,15 @@ void Emitter::cold(std::function<void()> body, const asmjit::Label& entry) {
     cold_.push_back({entry, item_, unchecked_, unextended_, std::move(body)});
 }
 
+void Emitter::hand_over_at(const asmjit::Label& entry, u32 index, const asmjit::Label& back) {
+    cold(
+        [this, index, back] {
+            hand_over(index);
+            a.jmp(back);
+        },
+        entry);
+}
+
 void Emitter::note_site(u32 after_offset) {
     out_->sites.push_back({offset_ + after_offset, static_cast<u16>(item_)});
 }
@@ -103,6 +113,7 @@ void Emitter::item(u32 index) {
     if (!copying_) a.bind(labels_[index]);
     if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
+    if (is_void(index)) return;
     IrBlock& ir = ir_;
     ir.clear();
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),
@@ -164,14 +175,7 @@ void Emitter::lower(const IrBlock& ir) {
             case IrOp::Load: load(ir, id); break;
             case IrOp::Store: store(ir, id); break;
             case IrOp::Fence: fence(inst); break;
-            case IrOp::FpGuard:
-            case IrOp::RoundingGuard:
-            case IrOp::GetF:
-            case IrOp::SetF:
-            case IrOp::Box:
-            case IrOp::Unbox:
-            case IrOp::Fp: floating(ir, id); break;
-            default: integer(ir, id);
+            default: is_floating(inst.op) ? floating(ir, id) : integer(ir, id);
         }
     }
 }

@@ -1,14 +1,12 @@
 // Asks Capstone, and puts names in the place of numbers.
 #include "cpu/jit/host_text.hpp"
 
-#include <capstone/capstone.h>
-
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <stdexcept>
 
+#include "cpu/capstone.hpp"
 #include "cpu/jit/registers.hpp"
 
 namespace hartline::jit {
@@ -22,30 +20,12 @@ std::string hex(u64 value) {
 }
 }  // namespace
 
-struct HostText::Handle {
-    Handle() {
-        if (cs_open(CS_ARCH_X86, CS_MODE_64, &engine) != CS_ERR_OK)
-            throw std::runtime_error("Capstone does not start for x86-64");
-        insn = cs_malloc(engine);
-        if (insn != nullptr) return;
-        cs_close(&engine);
-        throw std::bad_alloc();
-    }
-    ~Handle() {
-        cs_free(insn, 1);
-        cs_close(&engine);
-    }
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
-
-    csh engine = 0;
-    cs_insn* insn = nullptr;
-};
-
-HostText::HostText(const JitContext& c, const Stubs& stubs) : handle_(std::make_unique<Handle>()) {
+HostText::HostText(const JitContext& c, const Stubs& stubs)
+    : capstone_(std::make_unique<Capstone>(CS_ARCH_X86, CS_MODE_64, "x86-64")) {
     stubs_ = {{stubs.leave_link, "leave_link"},
               {stubs.leave_interpret, "leave_interpret"},
               {stubs.leave_indirect, "leave_indirect"},
+              {stubs.leave_far, "leave_far"},
               {stubs.handed, "handed"},
               {stubs.fp_on, "fp_on"}};
     for (std::size_t i = 0; i < stubs.load.size(); ++i) {
@@ -63,6 +43,8 @@ HostText::HostText(const JitContext& c, const Stubs& stubs) : handle_(std::make_
     cell(&c.cpu.data_context, "data_context");
     cell(&c.jump_tag32, "jump_tag");
     cell(&c.jump_key, "jump_key");
+    cell(&c.far_key, "far_key");
+    cell(&c.far_misses, "far_misses");
     cell(&c.code_base, "code_base");
     cell(&c.cpu.s.mstatus, "mstatus");
     cell(&c.cpu.s.privilege, "privilege");
@@ -75,8 +57,7 @@ const std::string* HostText::name_of(u64 address) const {
     return found == stubs_.end() ? nullptr : &found->second;
 }
 
-std::string HostText::operands(const Code& unit) const {
-    std::string text = handle_->insn->op_str;
+std::string HostText::operands(std::string text, const Code& unit) const {
     if (text.starts_with("0x")) {  // where it jumps
         const u64 target = std::strtoull(text.c_str(), nullptr, 16);
         if (target - unit.address < unit.size) return hex(target - unit.address);
@@ -100,10 +81,12 @@ void HostText::lines(const Code& code, const Code& unit, std::vector<std::string
     const u8* bytes = code.bytes;
     std::size_t left = code.size;
     u64 address = code.address;
-    while (left != 0 && cs_disasm_iter(handle_->engine, &bytes, &left, &address, handle_->insn)) {
-        const std::string at = hex(handle_->insn->address - unit.address);
-        to.push_back(std::string(at.size() < 5 ? 5 - at.size() : 0, ' ') + at + "  " +
-                     handle_->insn->mnemonic + " " + operands(unit));
+    while (left != 0) {
+        const cs_insn* const insn = capstone_->next(bytes, left, address);
+        if (insn == nullptr) break;
+        const std::string at = hex(insn->address - unit.address);
+        to.push_back(std::string(at.size() < 5 ? 5 - at.size() : 0, ' ') + at + "  " + insn->mnemonic + " " +
+                     operands(insn->op_str, unit));
     }
     if (left != 0) to.emplace_back("    ?");
 }

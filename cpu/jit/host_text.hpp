@@ -7,6 +7,10 @@
 #include "cpu/jit/context.hpp"
 #include "cpu/jit/stubs.hpp"
 
+namespace hartline {
+class Capstone;
+}
+
 namespace hartline::jit {
 
 class HostText {
@@ -25,11 +29,10 @@ public:
     void lines(const Code& code, const Code& unit, std::vector<std::string>& to);
 
 private:
-    struct Handle;
-    std::string operands(const Code& unit) const;
+    std::string operands(std::string text, const Code& unit) const;
     const std::string* name_of(u64 address) const;
 
-    std::unique_ptr<Handle> handle_;
+    std::unique_ptr<Capstone> capstone_;
     std::vector<std::pair<u64, std::string>> stubs_;
     std::vector<std::pair<i64, std::string>> cells_;  // by displacement
 };

@@ -1,35 +1,12 @@
 // Bounds, and waking the server.
 #include "devices/net/link.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 namespace hartline::net {
 namespace {
 constexpr u64 kMostRecord = kFrameRecordBytes + kMostFrameBytes;
-}
-
-Link::Link() : wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-}
-Link::~Link() { ::close(wake_fd_); }
-
-void Link::wake() {
-    if (woken_.exchange(true)) return;
-    const u64 one = 1;
-    while (::write(wake_fd_, &one, sizeof one) < 0 && errno == EINTR) {}
-}
-
-// The flag goes first: a wake() in between is seen once more than needed, but never missed.
-void Link::clear_wake() {
-    u64 count = 0;
-    woken_.store(false);
-    while (::read(wake_fd_, &count, sizeof count) < 0 && errno == EINTR) {}
 }
 
 void Link::send(Frame frame) {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/platform/waker.hpp"
 #include "devices/net/backend.hpp"
 
 namespace hartline::net {
@@ -16,8 +17,8 @@ public:
     static constexpr u64 kMostOutbound = 4 << 20;  // bytes of frames from the card
     static constexpr std::size_t kMostFrames = 8192;
 
-    Link();  // throws std::system_error
-    ~Link();
+    // `waker` (if any) is used when there is something to collect, and when there is room again.
+    explicit Link(Waker* waker = nullptr) : waker_(waker) {}
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
 
@@ -29,18 +30,17 @@ public:
     void open(Deliver deliver);
     void close();  // nothing is delivered after it
     bool is_open() const { return open_.load(std::memory_order_acquire); }
-    // Has the card room for any frame? When not, wake_fd() tells when it has.
+    // Has the card room for any frame? When not, the waker tells when it has.
     bool room();
     void deliver(const Frame& frame);  // lost when the card has no room
     std::deque<Frame> collect();       // what the card has sent
-    // Readable when there is something to collect, when there is room again, and after wake().
-    int wake_fd() const { return wake_fd_; }
-    void wake();
-    void clear_wake();
 
 private:
-    int wake_fd_ = -1;
-    std::atomic<bool> woken_{false};  // wake_fd_ was written to
+    void wake() {
+        if (waker_ != nullptr) waker_->wake();
+    }
+
+    Waker* waker_;
     std::atomic<bool> open_{false};
     std::atomic<bool> starved_{false};  // room() has said no
     std::atomic<u64> inbound_{0};

@@ -1,35 +1,31 @@
-// A backend with a thread of its own, which sleeps until a descriptor, the card or a deadline wants it.
+// A backend with a thread of its own, which the card wakes.
 #pragma once
-#include <poll.h>
-
-#include <atomic>
-#include <thread>
-#include <vector>
+#include <utility>
 
 #include "devices/net/link.hpp"
+#include "devices/poll_thread.hpp"
 
 namespace hartline::net {
 
-class ThreadedBackend : public NetBackend {
+// Whoever derives from it calls close() in his destructor.
+class ThreadedBackend : public NetBackend, protected PollThread {
 public:
-    void open(Deliver deliver) final;
-    void close() final;
+    void open(Deliver deliver) final {
+        link_.open(std::move(deliver));
+        start();
+    }
+    void close() final {
+        link_.close();
+        stop();
+    }
     void send(Frame frame) final { link_.send(std::move(frame)); }
     void taken(u64 bytes) final { link_.taken(bytes); }
 
 protected:
     ThreadedBackend() = default;
-    // Whoever derives from it calls close() in his destructor: the thread must not outlive what it works on.
-
-    // One round of work on the thread: waits, then does what there is to do.
-    virtual void turn() = 0;
     Link& link() { return link_; }
-    // Waits for wake_fd() and `files`, at most `timeout_ms` (negative: for ever).
-    void wait(std::vector<pollfd>& files, int timeout_ms);
 
 private:
-    Link link_;
-    std::thread thread_;
-    std::atomic<bool> leaving_{false};
+    Link link_{&waker()};
 };
 }  // namespace hartline::net

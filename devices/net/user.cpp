@@ -112,7 +112,7 @@ SlirpCb UserNetwork::callbacks() {
     calls.timer_mod = [](void* timer, i64 due_ms, void*) { static_cast<Timer*>(timer)->due_ms = due_ms; };
     calls.register_poll_fd = [](int, void*) {};
     calls.unregister_poll_fd = [](int, void*) {};
-    calls.notify = [](void* opaque) { static_cast<UserNetwork*>(opaque)->link().wake(); };
+    calls.notify = [](void* opaque) { static_cast<UserNetwork*>(opaque)->wake(); };
     return calls;
 }
 

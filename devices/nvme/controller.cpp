@@ -246,29 +246,25 @@ void Controller::describe_own(Archive& archive) {
 }
 
 void Controller::describe_queues(Archive& archive) {
-    for (SubmissionQueue& queue : s_.submissions) {
+    const auto describe_ring = [&](auto& queue, const char* what) {
         archive.field("base", queue.base);
         archive.field("entries", queue.entries);
         archive.field("head", queue.head);
         archive.field("tail", queue.tail);
-        archive.field("completions", queue.completions);
         const u32 end = std::max(queue.entries, 1u);
-        archive.require(queue.entries <= kMostEntries && queue.head < end && queue.tail < end &&
-                            queue.completions < kQueues,
-                        "nvme.submission_queue");
+        archive.require(queue.entries <= kMostEntries && queue.head < end && queue.tail < end, what);
+    };
+    for (SubmissionQueue& queue : s_.submissions) {
+        describe_ring(queue, "nvme.submission_queue");
+        archive.field("completions", queue.completions);
+        archive.require(queue.completions < kQueues, "nvme.submission_queue");
     }
     for (CompletionQueue& queue : s_.completions) {
-        archive.field("base", queue.base);
-        archive.field("entries", queue.entries);
-        archive.field("head", queue.head);
-        archive.field("tail", queue.tail);
+        describe_ring(queue, "nvme.completion_queue");
         archive.field("vector", queue.vector);
         archive.field("phase", queue.phase);
         archive.field("interrupts", queue.interrupts);
-        const u32 end = std::max(queue.entries, 1u);
-        archive.require(
-            queue.entries <= kMostEntries && queue.head < end && queue.tail < end && queue.vector < kQueues,
-            "nvme.completion_queue");
+        archive.require(queue.vector < kQueues, "nvme.completion_queue");
     }
 }
 }  // namespace nvme

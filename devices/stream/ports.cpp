@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "devices/poll_thread.hpp"
 #include "devices/storage/host_file.hpp"
-#include "devices/stream/poll_thread.hpp"
 #include "devices/stream/unix_socket.hpp"
 
 namespace hartline::stream {

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-#include "devices/stream/poll_thread.hpp"
+#include "devices/poll_thread.hpp"
 #include "devices/stream/unix_socket.hpp"
 
 namespace hartline::stream {

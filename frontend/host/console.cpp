@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,7 +29,6 @@ timespec span_of(u64 ns) {
 Console::Console(Input input, int in, int out)
     : in_(in),
       out_(out),
-      wake_file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       terminal_(input == Input::Live ? in : -1),
       input_open_(input == Input::Live && ::fcntl(in, F_GETFD) >= 0) {}
 
@@ -114,23 +112,10 @@ void Console::message(std::string_view line) {
     }
 }
 
-void Console::wake() {
-    if (woken_.exchange(true)) return;
-    const u64 one = 1;
-    while (::write(wake_file_.get(), &one, sizeof one) < 0 && errno == EINTR) {}
-}
-
-// The flag goes first: a wake() in between is seen once more than needed, but never missed.
-void Console::clear_wake() {
-    u64 count = 0;
-    woken_.store(false);
-    while (::read(wake_file_.get(), &count, sizeof count) < 0 && errno == EINTR) {}
-}
-
 ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     const bool read = input_open_ && !paused_ && (want_input || terminal_.is_terminal());
     std::array<pollfd, 3> files{
-        {{signals_->descriptor(), POLLIN, 0}, {read ? in_ : -1, POLLIN, 0}, {wake_file_.get(), POLLIN, 0}}};
+        {{signals_->descriptor(), POLLIN, 0}, {read ? in_ : -1, POLLIN, 0}, {waker_.fd(), POLLIN, 0}}};
     const timespec span = span_of(timeout_ns == kForever ? 0 : timeout_ns);
     const bool at_once = ending_.has_value();
     const timespec none{};
@@ -143,7 +128,7 @@ ConsoleEvents Console::poll(u64 timeout_ns, bool want_input) {
     ConsoleEvents events;
     if (ready > 0 && files[0].revents != 0) take_signals();
     if (ready > 0 && files[1].revents != 0) read_input(events, want_input);
-    if (ready > 0 && files[2].revents != 0) clear_wake();
+    if (ready > 0 && files[2].revents != 0) waker_.clear();
     events.resized = std::exchange(resized_, false);
     events.signal = ending_;
     return events;

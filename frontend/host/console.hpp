@@ -1,14 +1,13 @@
 // The guest's console at the host: a terminal, or pipes. The only place where a running machine meets them.
 #pragma once
-#include <atomic>
 #include <exception>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "core/device.hpp"
+#include "core/platform/waker.hpp"
 #include "frontend/host/escape.hpp"
-#include "frontend/host/files.hpp"
 #include "frontend/host/signals.hpp"
 #include "frontend/host/terminal.hpp"
 
@@ -53,7 +52,7 @@ public:
     // is, as its escape key must work, but what is typed then is lost.
     ConsoleEvents poll(u64 timeout_ns, bool want_input);
     // From any thread: poll() returns at once, or the next one does.
-    void wake();
+    void wake() { waker_.wake(); }
     // Has input ended (or was there never any), so that no byte can come any more?
     bool input_ended() const { return !input_open_; }
     bool is_terminal() const { return terminal_.is_terminal(); }
@@ -68,11 +67,9 @@ private:
     void take_signals();
     void handle(int signal);
     void stop_here();
-    void clear_wake();
 
     int in_, out_;
-    Descriptor wake_file_;
-    std::atomic<bool> woken_{false};  // wake_file_ was written to
+    Waker waker_;
     std::optional<Signals> signals_;
     Terminal terminal_;
     EscapeParser escape_;

@@ -193,16 +193,16 @@ u64 attempt_in(u64 mode, u64 (*function)(u64), u64 argument) {
 static u32 big_endian(u64 at) {
     return read8(at) << 24 | read8(at + 1) << 16 | read8(at + 2) << 8 | read8(at + 3);
 }
-u64 harts_in_tree(void) {
+static u64 harts_in_tree(void) {
     enum { BEGIN_NODE = 1, END_NODE, PROPERTY, NOTHING };
     if (boot_tree == 0 || big_endian(boot_tree) != 0xd00dfeed) return 0;
-    u64 at = boot_tree + big_endian(boot_tree + 8), harts = 0;
+    u64 at = boot_tree + big_endian(boot_tree + 8), count = 0;
     for (const u64 end = at + big_endian(boot_tree + 36); at < end;) {
         const u32 token = big_endian(at);
         at += 4;
         if (token == BEGIN_NODE) {
             if (read8(at) == 'c' && read8(at + 1) == 'p' && read8(at + 2) == 'u' && read8(at + 3) == '@')
-                ++harts;
+                ++count;
             while (read8(at) != 0) ++at;
             at = (at + 4) & ~3ul;
         } else if (token == PROPERTY) {
@@ -211,7 +211,40 @@ u64 harts_in_tree(void) {
             break;
         }
     }
-    return harts;
+    return count;
 }
 
-__attribute__((weak)) void secondary(u64 hart) { (void)hart; }
+__attribute__((weak)) void secondary(void) {}
+
+volatile u64 harts, failed_check;
+static volatile u64 online, arrived, phase;
+
+void announce(void) {
+    asm volatile("amoor.d.aqrl x0, %0, (%1)" : : "r"(BIT(self())), "r"(&online) : "memory");
+}
+void gather(void) {
+    const u64 expected = harts_in_tree();
+    check(1, self() == 0 && expected >= 2 && expected <= MAX_HARTS);
+    announce();
+    for (u64 i = 0; i < 10000000 && online != BIT(expected) - 1; ++i) relax();
+    check(2, online == BIT(expected) - 1);
+    harts = expected;
+}
+void barrier(void) {
+    const u64 now = phase;
+    u64 before;
+    fence();
+    asm volatile("amoadd.d.aqrl %0, %1, (%2)" : "=r"(before) : "r"(1ul), "r"(&arrived) : "memory");
+    if (before == harts - 1) {
+        arrived = 0;
+        fence();
+        phase = now + 1;
+    }
+    while (phase == now) relax();
+    fence();
+}
+void settle(u64 number) {
+    barrier();
+    if (self() == 0) check(failed_check != 0 ? failed_check : number, failed_check == 0);
+    barrier();
+}

@@ -119,6 +119,7 @@ static inline void write16(u64 at, u16 value) { *(volatile u16*)at = value; }
 static inline void write32(u64 at, u32 value) { *(volatile u32*)at = value; }
 static inline void write64(u64 at, u64 value) { *(volatile u64*)at = value; }
 static inline void fence_i(void) { asm volatile("fence.i" : : : "memory"); }
+static inline void fence(void) { asm volatile("fence rw, rw" : : : "memory"); }
 static inline void sfence(void) { asm volatile("sfence.vma" : : : "memory"); }
 static inline u64 mtime(void) { return read64(CLINT + 0xbff8); }
 #define MTIMECMP(hart) (CLINT + 0x4000 + 8 * (u64)(hart))
@@ -198,6 +199,19 @@ u64 probe_lb(u64), probe_lbu(u64), probe_lh(u64), probe_lhu(u64), probe_lw(u64),
     probe_ld(u64);
 u64 probe_sb(u64), probe_sh(u64), probe_sw(u64), probe_sd(u64), probe_lr(u64), probe_amo(u64);
 u64 probe_jump(u64), probe_ret(u64);
-u64 harts_in_tree(void);   // as the device tree of boot_tree has them; 0: there is no tree
-void secondary(u64 hart);  // other harts come here; they park unless a program defines it
+
+// --- several harts
+void secondary(void);  // other harts come here; they park unless a program defines it
+static inline u64 self(void) { return csr_read(mhartid); }
+static inline void relax(void) { asm volatile(".word 0x0100000f" : : : "memory"); }  // pause
+extern volatile u64 harts;  // how many there are, from gather() on
+void announce(void);        // this one is there
+void gather(void);          // on hart 0: until all of the device tree are there. Checks 1 and 2
+void barrier(void);         // all harts wait for all
+// A check on any hart, of which settle() tells.
+extern volatile u64 failed_check;
+static inline void expect(u64 number, bool holds) {
+    if (!holds) failed_check = number;
+}
+void settle(u64 number);  // a barrier, and the check `number`: has every expect() held?
 #endif

@@ -5,17 +5,12 @@
 #include "runtime.h"
 
 #define ROUNDS 2000
-static volatile u64 online, started, harts;
+static volatile u64 started;
 static volatile u64 plain, locked_total, lr_total;
 static volatile u32 words;
 static volatile u32 lock;
-static volatile u64 arrived, phase;
 static volatile u64 interrupts[MAX_HARTS];
-static volatile u64 failed_check;
 
-static void relax(void) { asm volatile(".word 0x0100000f" : : : "memory"); }  // pause
-static void fence(void) { asm volatile("fence rw, rw" : : : "memory"); }
-static u64 self(void) { return csr_read(mhartid); }
 static void add64(volatile u64* to, u64 value) {
     asm volatile("amoadd.d.aqrl x0, %0, (%1)" : : "r"(value), "r"(to) : "memory");
 }
@@ -29,31 +24,6 @@ static void acquire(void) {
 }
 static void release(void) { asm volatile("amoswap.w.rl x0, x0, (%0)" : : "r"(&lock) : "memory"); }
 
-// All harts wait for all.
-static void barrier(void) {
-    const u64 now = phase;
-    u64 before;
-    fence();
-    asm volatile("amoadd.d.aqrl %0, %1, (%2)" : "=r"(before) : "r"(1ul), "r"(&arrived) : "memory");
-    if (before == harts - 1) {
-        arrived = 0;
-        fence();
-        phase = now + 1;
-    }
-    while (phase == now) relax();
-    fence();
-}
-// Checks on other harts are told to hart 0.
-static void expect(u64 number, bool holds) {
-    if (!holds) failed_check = number;
-}
-static void settle(u64 number) {
-    barrier();
-    if (self() == 0) {
-        check(failed_check != 0 ? failed_check : number, failed_check == 0);
-    }
-    barrier();
-}
 static void raise_ipi(u64 hart) {
     fence();
     write32(MSIP(hart), 1);
@@ -425,20 +395,15 @@ static void all(void) {
 }
 
 // Each announces itself, sleeps, and is started by an IPI.
-void secondary(u64 hart) {
-    asm volatile("amoor.d.aqrl x0, %0, (%1)" : : "r"(BIT(hart)), "r"(&online) : "memory");
+void secondary(void) {
+    announce();
     wait_for_ipi();
     add64(&started, 1);
     all();
 }
 
 int main(void) {
-    const u64 expected = harts_in_tree();
-    check(1, self() == 0 && expected >= 2 && expected <= MAX_HARTS);
-    asm volatile("amoor.d.aqrl x0, %0, (%1)" : : "r"(1ul), "r"(&online) : "memory");
-    for (u64 i = 0; i < 10000000 && online != BIT(expected) - 1; ++i) relax();
-    check(2, online == BIT(expected) - 1);
-    harts = expected;
+    gather();
     check(3, started == 0);
     for (u64 i = 1; i < harts; ++i) {
         raise_ipi(i);

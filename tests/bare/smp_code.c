@@ -15,37 +15,10 @@
 
 static u32 many[FUNCTIONS][FUNCTION_WORDS] __attribute__((aligned(4096)));
 static u32 hot[10 * 1024] __attribute__((aligned(4096)));
-static volatile u64 online, harts, arrived, phase, failed_check;
 static volatile u64 begun[MAX_HARTS], published[MAX_HARTS];  // versions of a hart's hot functions
 
 static u32 li_a0(u64 value) { return (u32)(value << 20 | 0x513); }
 static u64 call(const u32* at) { return ((u64(*)(void))(u64)at)(); }
-static void relax(void) { asm volatile(".word 0x0100000f" : : : "memory"); }  // pause
-static void fence(void) { asm volatile("fence rw, rw" : : : "memory"); }
-static u64 self(void) { return csr_read(mhartid); }
-static void expect(u64 number, bool holds) {
-    if (!holds) failed_check = number;
-}
-
-// All harts wait for all.
-static void barrier(void) {
-    const u64 now = phase;
-    u64 before;
-    fence();
-    asm volatile("amoadd.d.aqrl %0, %1, (%2)" : "=r"(before) : "r"(1ul), "r"(&arrived) : "memory");
-    if (before == harts - 1) {
-        arrived = 0;
-        fence();
-        phase = now + 1;
-    }
-    while (phase == now) relax();
-    fence();
-}
-static void settle(u64 number) {
-    barrier();
-    if (self() == 0) check(failed_check != 0 ? failed_check : number, failed_check == 0);
-    barrier();
-}
 
 // --- a third of it changed by one hart at a time, and executed by all
 static u64 value_in(u64 function, u64 pass) { return (function * 7 + pass * 13) % 2000; }
@@ -120,19 +93,14 @@ static void all(void) {
     many_functions();
 }
 
-void secondary(u64 hart) {
-    asm volatile("amoor.d.aqrl x0, %0, (%1)" : : "r"(BIT(hart)), "r"(&online) : "memory");
+void secondary(void) {
+    announce();
     while (harts == 0) relax();
     all();
 }
 
 int main(void) {
-    const u64 expected = harts_in_tree();
-    check(1, self() == 0 && expected >= 2 && expected <= MAX_HARTS);
-    asm volatile("amoor.d.aqrl x0, %0, (%1)" : : "r"(1ul), "r"(&online) : "memory");
-    for (u64 i = 0; i < 10000000 && online != BIT(expected) - 1; ++i) relax();
-    check(2, online == BIT(expected) - 1);
-    harts = expected;
+    gather();
     all();
     return 0;
 }

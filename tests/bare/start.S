@@ -26,7 +26,6 @@ _start:
     .balign 4
 1:  la      t0, trap_entry
     csrw    mtvec, t0
-    mv      a0, s0
     bnez    s0, 2f
     la      t0, boot_tree
     sd      s1, 0(t0)

@@ -159,12 +159,12 @@ static u64 patience = 10000000;
 static bool submit(u16 head) {
     const u16 before = queue.device.index;
     queue.driver.ring[queue.driver.index % SIZE] = head;
-    asm volatile("fence rw, rw" : : : "memory");
+    fence();
     queue.driver.index = queue.driver.index + 1;
-    asm volatile("fence rw, rw" : : : "memory");
+    fence();
     put(NOTIFY, 0);
     for (const u64 start = mtime(); mtime() - start < patience;) {
-        asm volatile("fence rw, rw" : : : "memory");
+        fence();
         if (queue.device.index != before) return true;
         if ((get(STATUS) & NEEDS_RESET) != 0) return false;
     }

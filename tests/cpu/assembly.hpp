@@ -8,6 +8,7 @@
 
 #include "core/machine.hpp"
 #include "cpu/hart.hpp"
+#include "cpu/hart_engine.hpp"
 #include "cpu/inspect.hpp"
 #include "rig.hpp"
 
@@ -36,6 +37,13 @@ public:
         word(encode(op, {.rs1 = rs1, .rs2 = rs2, .imm = static_cast<i32>(to - here())}));
     }
     void jal(u8 rd, u64 to) { word(encode(Op::JAL, {.rd = rd, .imm = static_cast<i32>(to - here())})); }
+    // By AUIPC and JALR, as far as 2 GiB.
+    void far(u8 rd, u8 by, u64 to) {
+        const i32 distance = static_cast<i32>(to - here()),
+                  low = static_cast<i32>(sign_extend(to - here(), 12));
+        word(encode(Op::AUIPC, {.rd = by, .imm = distance - low}));
+        imm(Op::JALR, rd, by, low);
+    }
     void ret() { imm(Op::JALR, zero, ra, 0); }
     void nop() { imm(Op::ADDI, zero, zero, 0); }
     void plain(Op op) { word(encode(op)); }
@@ -87,11 +95,17 @@ public:
         config.engine = engine;
         config.reset_pc = kRam;
         for (unsigned i = 0; i < harts; ++i)
-            machine.add_hart(
-                [&](HartPort& port, unsigned number) { return make_hart(port, number, config); });
+            machine.add_hart([&](HartPort& port, unsigned number) {
+                auto made = make_hart(port, number, config);
+                cpus_.push_back(&dynamic_cast<HartEngine&>(*made).cpu());
+                return made;
+            });
     }
-    const Cpu& cpu(unsigned hart = 0) { return *inside(machine.hart(hart)); }
+    Cpu& cpu(unsigned hart = 0) { return *cpus_[hart]; }
     Machine machine;
+
+private:
+    std::vector<Cpu*> cpus_;
 };
 
 // The same machine by the interpreter and by the translator.
@@ -100,12 +114,17 @@ public:
     explicit Twins(unsigned harts = 1, const HartConfig& config = {.translate_after = 1})
         : interpreted(EngineKind::Interpreter, harts, config), translated(EngineKind::Jit, harts, config) {}
 
-    void put(const Assembly& code) {
-        u64 at = code.start();
-        for (const u32 word : code.words()) {
-            poke(at, word);
-            at += 4;
-        }
+    template <class Change>
+    void both(Change change) {
+        change(interpreted.machine, interpreted.cpu());
+        change(translated.machine, translated.cpu());
+    }
+    template <class... Code>
+    void put(const Code&... code) {
+        (put_words(code.start(), code.words()), ...);
+    }
+    void put_words(u64 at, const std::vector<u32>& words) {
+        for (u64 i = 0; i < words.size(); ++i) poke(at + 4 * i, words[i]);
     }
     template <class T>
     void poke(u64 at, T value) {
@@ -120,6 +139,11 @@ public:
             translated.machine.run(std::min(left, piece));
         REQUIRE(equal());
     }
+    // Runs both for 1 tick, 2 and so on up to `most`, and then from 1 again, in all so many `times`.
+    void run_times(u64 times, u64 most) {
+        for (u64 i = 0; i < times; ++i) run(1 + i % most);
+    }
+    u64 x(u8 reg) { return translated.cpu().s.x[reg]; }
     TranslatorStats stats() { return *translator_stats(translated.machine.hart(0)); }
 
     One interpreted, translated;

@@ -431,18 +431,18 @@ TEST_CASE("checklist 16, seen 24: modular conversion wraps", "[fp]") {
 
 TEST_CASE("host_path_declines_what_it_cannot_prove", "[fp]") {
     u64 r = 0;
-    CHECK_FALSE(host_add_f64(D::kOne, D::kOne, 0, kRne, r));         // would have to detect inexactness
-    CHECK_FALSE(host_add_f64(D::kOne, D::kOne, kInexact, kRup, r));  // not the host's rounding mode
-    CHECK_FALSE(host_add_f64(D::kInf, D::kOne, kInexact, kRne, r));
-    CHECK_FALSE(host_mul_f64(D::kTiny, D::kTiny, kInexact, kRne, r));  // underflows to zero
-    CHECK_FALSE(
-        host_mul_f64(F64::kMinNormal, D::kOne - 1, kInexact, kRne, r));  // rounds up to the smallest normal
-    CHECK_FALSE(host_div_f64(D::kOne, D::kZero, kInexact, kRne, r));
-    CHECK_FALSE(host_sqrt_f64(D::kMinusOne, kInexact, kRne, r));
+    CHECK_FALSE(host_add<F64>(D::kOne, D::kOne, 0, kRne, r));         // would have to detect inexactness
+    CHECK_FALSE(host_add<F64>(D::kOne, D::kOne, kInexact, kRup, r));  // not the host's rounding mode
+    CHECK_FALSE(host_add<F64>(D::kInf, D::kOne, kInexact, kRne, r));
+    CHECK_FALSE(host_multiply<F64>(D::kTiny, D::kTiny, kInexact, kRne, r));  // underflows to zero
+    CHECK_FALSE(host_multiply<F64>(F64::kMinNormal, D::kOne - 1, kInexact, kRne,
+                                   r));  // rounds up to the smallest normal
+    CHECK_FALSE(host_divide<F64>(D::kOne, D::kZero, kInexact, kRne, r));
+    CHECK_FALSE(host_square_root<F64>(D::kMinusOne, kInexact, kRne, r));
     CHECK_FALSE(host_mul_add_f32(S::kOne, S::kOne, 0x3380'0000, kInexact, kRne, r));  // 1 + 2^-24, a tie
     CHECK(host_mul_add_f32(S::kOne, S::kOne, S::kMinusOne, kInexact, kRne, r));
     CHECK(r == S::kZero);
-    CHECK(host_mul_f64(D::kZero, D::kMinusOne, kInexact, kRne, r));
+    CHECK(host_multiply<F64>(D::kZero, D::kMinusOne, kInexact, kRne, r));
     CHECK(r == D::kMinusZero);
 }
 

@@ -104,15 +104,17 @@ struct Rounded {
 
 TEST_CASE("seen 26: the host path equals software in single precision", "[fp]") {
     check_path<F32>(Op::AddS, Op::MulS,
-                    [](u64 a, u64 b, u64, u64& r) { return host_add_f32(a, b, kInexact, kNearest, r); });
-    check_path<F32>(Op::SubS, Op::MulS,
-                    [](u64 a, u64 b, u64, u64& r) { return host_sub_f32(a, b, kInexact, kNearest, r); });
-    check_path<F32>(Op::MulS, Op::MulS,
-                    [](u64 a, u64 b, u64, u64& r) { return host_mul_f32(a, b, kInexact, kNearest, r); });
+                    [](u64 a, u64 b, u64, u64& r) { return host_add<F32>(a, b, kInexact, kNearest, r); });
+    check_path<F32>(Op::SubS, Op::MulS, [](u64 a, u64 b, u64, u64& r) {
+        return host_subtract<F32>(a, b, kInexact, kNearest, r);
+    });
+    check_path<F32>(Op::MulS, Op::MulS, [](u64 a, u64 b, u64, u64& r) {
+        return host_multiply<F32>(a, b, kInexact, kNearest, r);
+    });
     check_path<F32>(Op::DivS, Op::MulS,
-                    [](u64 a, u64 b, u64, u64& r) { return host_div_f32(a, b, kInexact, kNearest, r); });
+                    [](u64 a, u64 b, u64, u64& r) { return host_divide<F32>(a, b, kInexact, kNearest, r); });
     check_path<F32>(Op::SqrtS, Op::MulS,
-                    [](u64 a, u64, u64, u64& r) { return host_sqrt_f32(a, kInexact, kNearest, r); });
+                    [](u64 a, u64, u64, u64& r) { return host_square_root<F32>(a, kInexact, kNearest, r); });
     check_path<F32>(Op::MulAddS, Op::MulS, [](u64 a, u64 b, u64 c, u64& r) {
         return host_mul_add_f32(a, b, c, kInexact, kNearest, r);
     });
@@ -120,15 +122,17 @@ TEST_CASE("seen 26: the host path equals software in single precision", "[fp]") 
 
 TEST_CASE("seen 26: the host path equals software in double precision", "[fp]") {
     check_path<F64>(Op::AddD, Op::MulD,
-                    [](u64 a, u64 b, u64, u64& r) { return host_add_f64(a, b, kInexact, kNearest, r); });
-    check_path<F64>(Op::SubD, Op::MulD,
-                    [](u64 a, u64 b, u64, u64& r) { return host_sub_f64(a, b, kInexact, kNearest, r); });
-    check_path<F64>(Op::MulD, Op::MulD,
-                    [](u64 a, u64 b, u64, u64& r) { return host_mul_f64(a, b, kInexact, kNearest, r); });
+                    [](u64 a, u64 b, u64, u64& r) { return host_add<F64>(a, b, kInexact, kNearest, r); });
+    check_path<F64>(Op::SubD, Op::MulD, [](u64 a, u64 b, u64, u64& r) {
+        return host_subtract<F64>(a, b, kInexact, kNearest, r);
+    });
+    check_path<F64>(Op::MulD, Op::MulD, [](u64 a, u64 b, u64, u64& r) {
+        return host_multiply<F64>(a, b, kInexact, kNearest, r);
+    });
     check_path<F64>(Op::DivD, Op::MulD,
-                    [](u64 a, u64 b, u64, u64& r) { return host_div_f64(a, b, kInexact, kNearest, r); });
+                    [](u64 a, u64 b, u64, u64& r) { return host_divide<F64>(a, b, kInexact, kNearest, r); });
     check_path<F64>(Op::SqrtD, Op::MulD,
-                    [](u64 a, u64, u64, u64& r) { return host_sqrt_f64(a, kInexact, kNearest, r); });
+                    [](u64 a, u64, u64, u64& r) { return host_square_root<F64>(a, kInexact, kNearest, r); });
     check_path<F64>(Op::MulAddD, Op::MulD, [](u64 a, u64 b, u64 c, u64& r) {
         return host_mul_add_f64(a, b, c, kInexact, kNearest, r);
     });

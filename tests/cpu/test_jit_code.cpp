@@ -25,6 +25,9 @@ public:
         }
         twins_.poke(leaf_ = table + (vaddr >> 12 & 511) * 8, paddr >> 12 << 10 | bits);
     }
+    void map_itself(u64 pages) {  // of RAM
+        for (u64 at = kRam; at < kRam + pages * kFrameBytes; at += kFrameBytes) map(at, at);
+    }
     u64 leaf() const { return leaf_; }  // where the last map() wrote
     static u64 entry(u64 paddr) { return paddr >> 12 << 10 | V | R | W | X | A | D; }
 
@@ -58,7 +61,12 @@ Assembly into_supervisor(u64 to) {
     return code;
 }
 
-u64 reg(Twins& twins, u8 number) { return twins.translated.cpu().s.x[number]; }
+// Counts a round in s5, and begins another one at `loop`, but for each `nth` (a power of two).
+void go_round(Assembly& code, u64 loop, i32 nth) {
+    code.imm(Op::ADDI, s5, s5, 1);
+    code.imm(Op::ANDI, t0, s5, nth - 1);
+    code.branch(Op::BNE, t0, zero, loop);
+}
 }  // namespace
 
 TEST_CASE("jit_a_store_to_a_linked_unit_is_seen_at_once", "[jit]") {
@@ -71,9 +79,7 @@ TEST_CASE("jit_a_store_to_a_linked_unit_is_seen_at_once", "[jit]") {
     main.li(s4, addi(a0, a0, 5) ^ addi(a0, a0, 1));
     const u64 loop = main.here();
     main.imm(Op::JALR, ra, s2, 0);
-    main.imm(Op::ADDI, s5, s5, 1);
-    main.imm(Op::ANDI, t0, s5, 7);
-    main.branch(Op::BNE, t0, zero, loop);
+    go_round(main, loop, 8);
     main.op(Op::XOR, s3, s3, s4);
     main.store(Op::SW, s3, 0, s2);
     main.jal(zero, loop);
@@ -84,11 +90,10 @@ TEST_CASE("jit_a_store_to_a_linked_unit_is_seen_at_once", "[jit]") {
     function.ret();
     function.imm(Op::ADDI, a2, a2, 1);
     function.ret();
-    twins.put(main);
-    twins.put(function);
-    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 41));
-    CHECK(reg(twins, s5) > 500);
-    CHECK(reg(twins, a0) > 2 * reg(twins, s5));
+    twins.put(main, function);
+    twins.run_times(300, 41);
+    CHECK(twins.x(s5) > 500);
+    CHECK(twins.x(a0) > 2 * twins.x(s5));
     CHECK(twins.stats().dropped > 20);
     CHECK(twins.stats().linked > 1);
 }
@@ -107,9 +112,9 @@ TEST_CASE("jit_a_store_to_the_unit_under_way_ends_it", "[jit]") {
     code.imm(Op::ADDI, s5, s5, 1);
     code.jal(zero, loop);
     twins.put(code);
-    for (int i = 0; i < 200; ++i) twins.run(static_cast<u64>(1 + i % 29));
-    CHECK(reg(twins, s5) > 100);
-    CHECK(reg(twins, a0) <= reg(twins, s5) / 2 + 1);
+    twins.run_times(200, 29);
+    CHECK(twins.x(s5) > 100);
+    CHECK(twins.x(a0) <= twins.x(s5) / 2 + 1);
     CHECK(twins.stats().exits[static_cast<std::size_t>(TranslatorStats::Exit::Stop)] > 50);
 }
 
@@ -136,9 +141,9 @@ TEST_CASE("jit_another_harts_store_to_code_is_seen", "[jit]") {
     patcher.imm(Op::ADDI, t3, t3, -1);
     patcher.branch(Op::BNE, t3, zero, wait);
     patcher.jal(zero, again);
-    for (const Assembly& code : {main, patcher, loop}) twins.put(code);
+    twins.put(main, patcher, loop);
     for (int i = 0; i < 200; ++i) twins.run(static_cast<u64>(1 + i * 3));
-    CHECK(reg(twins, a0) > reg(twins, s5));
+    CHECK(twins.x(a0) > twins.x(s5));
     CHECK(twins.stats().dropped > 10);
 }
 
@@ -147,7 +152,7 @@ TEST_CASE("jit_one_frame_of_code_at_two_addresses", "[jit]") {
     Twins twins;
     constexpr u64 kFirst = 0x40'0000, kSecond = 0x7fff'f000, kWindow = 0x50'0000;
     Tables tables(twins);
-    for (u64 page = 0; page < 32; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map_itself(32);
     tables.map(kFirst, kCode);
     tables.map(kSecond, kCode);
     tables.map(kWindow, kCode);
@@ -162,22 +167,18 @@ TEST_CASE("jit_one_frame_of_code_at_two_addresses", "[jit]") {
     main.op(Op::ADD, s1, s1, a0);
     main.imm(Op::JALR, ra, s3, 0);
     main.op(Op::SUB, s1, s1, a0);
-    main.imm(Op::ADDI, s5, s5, 1);
-    main.imm(Op::ANDI, t0, s5, 15);
-    main.branch(Op::BNE, t0, zero, loop);
+    go_round(main, loop, 16);
     main.op(Op::XOR, s6, s6, s7);
     main.store(Op::SW, s6, 4, s4);
     main.jal(zero, loop);
     function.word(encode(Op::AUIPC, {.rd = a0, .imm = 0}));
     function.word(addi(a1, a1, 1));
     function.ret();
-    twins.put(into_supervisor(kOther));
-    twins.put(main);
-    twins.put(function);
-    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 53));
-    CHECK(reg(twins, s5) > 300);
-    CHECK((reg(twins, a0) == kFirst || reg(twins, a0) == kSecond));
-    CHECK(reg(twins, a1) > 2 * reg(twins, s5));
+    twins.put(into_supervisor(kOther), main, function);
+    twins.run_times(300, 53);
+    CHECK(twins.x(s5) > 300);
+    CHECK((twins.x(a0) == kFirst || twins.x(a0) == kSecond));
+    CHECK(twins.x(a1) > 2 * twins.x(s5));
     CHECK(twins.stats().dropped > 10);
 }
 
@@ -188,7 +189,7 @@ TEST_CASE("jit_sfence_vma_puts_other_code_at_an_address", "[jit]") {
     constexpr u64 kPage = 0x40'0000, kWindow = 0x60'0000;
     const u64 kFrames[] = {kCode, kRam + 0x2'0000};
     Tables tables(twins);
-    for (u64 page = 0; page < 64; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map_itself(64);
     tables.map(kPage, kFrames[0]);
     const u64 leaf = tables.leaf();
     tables.map(kWindow, leaf & ~(kFrameBytes - 1));
@@ -199,15 +200,12 @@ TEST_CASE("jit_sfence_vma_puts_other_code_at_an_address", "[jit]") {
     main.li(s7, Tables::entry(kFrames[0]) ^ Tables::entry(kFrames[1]));
     const u64 loop = main.here();
     main.imm(Op::JALR, ra, s2, 0);
-    main.imm(Op::ADDI, s5, s5, 1);
-    main.imm(Op::ANDI, t0, s5, 7);
-    main.branch(Op::BNE, t0, zero, loop);
+    go_round(main, loop, 8);
     main.op(Op::XOR, s6, s6, s7);
     main.store(Op::SD, s6, 0, s4);
     main.word(encode(Op::SFENCE_VMA, {.rs1 = s2}));
     main.jal(zero, loop);
-    twins.put(into_supervisor(kOther));
-    twins.put(main);
+    twins.put(into_supervisor(kOther), main);
     for (unsigned i = 0; i < 2; ++i) {
         Assembly function(kFrames[i]);
         function.word(addi(i == 0 ? a0 : a1, i == 0 ? a0 : a1, 1));
@@ -217,9 +215,9 @@ TEST_CASE("jit_sfence_vma_puts_other_code_at_an_address", "[jit]") {
         function.ret();
         twins.put(function);
     }
-    for (int i = 0; i < 400; ++i) twins.run(static_cast<u64>(1 + i % 47));
-    CHECK(reg(twins, a0) > 100);
-    CHECK(reg(twins, a1) > 100);
+    twins.run_times(400, 47);
+    CHECK(twins.x(a0) > 100);
+    CHECK(twins.x(a1) > 100);
     CHECK(twins.stats().dropped == 0);  // neither frame was stored to
     CHECK(twins.stats().units < 40);
 }
@@ -248,10 +246,10 @@ TEST_CASE("jit_fence_i_after_copying_code", "[jit]") {
         code->branch(Op::BNE, t1, zero, code->here() - 8);
         code->ret();
     }
-    for (const Assembly& code : {main, one, two}) twins.put(code);
-    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 97));
-    CHECK(reg(twins, a0) > 500);
-    CHECK(reg(twins, a1) > 500);
+    twins.put(main, one, two);
+    twins.run_times(300, 97);
+    CHECK(twins.x(a0) > 500);
+    CHECK(twins.x(a1) > 500);
 }
 
 TEST_CASE("jit_an_address_means_another_thing_in_another_mode", "[jit]") {
@@ -279,10 +277,10 @@ TEST_CASE("jit_an_address_means_another_thing_in_another_mode", "[jit]") {
     start.csrw(0x305, t0);  // mtvec
     start.csrw(0x302, zero);
     for (const u32 word : main.words()) start.word(word);
-    for (const Assembly& code : {start, machine, supervisor}) twins.put(code);
-    for (int i = 0; i < 300; ++i) twins.run(static_cast<u64>(1 + i % 37));
-    CHECK(reg(twins, a0) > 100);
-    CHECK(reg(twins, a1) > 100);
+    twins.put(start, machine, supervisor);
+    twins.run_times(300, 37);
+    CHECK(twins.x(a0) > 100);
+    CHECK(twins.x(a1) > 100);
 }
 
 TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
@@ -291,7 +289,7 @@ TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
     constexpr u64 kPage = 0x40'0000, kWindow = 0x60'0000, kSecondFrame = kRam + 0x3'0000,
                   kThirdFrame = kRam + 0x4'0000;
     Tables tables(twins);
-    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map_itself(80);
     tables.map(kPage, kCode);
     tables.map(kPage + kFrameBytes, kSecondFrame);
     const u64 leaf = tables.leaf();
@@ -307,9 +305,7 @@ TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
     main.li(a7, addi(a1, a1, 1) ^ addi(a1, a1, 3));
     const u64 loop = main.here();
     main.imm(Op::JALR, ra, s1, 0);
-    main.imm(Op::ADDI, s5, s5, 1);
-    main.imm(Op::ANDI, t0, s5, 7);
-    main.branch(Op::BNE, t0, zero, loop);
+    go_round(main, loop, 8);
     main.op(Op::XOR, a6, a6, a7);
     main.store(Op::SW, a6, 0, s2);
     main.imm(Op::JALR, ra, s1, 0);
@@ -321,7 +317,6 @@ TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
     first.word(addi(a0, a0, 1));
     first.word(addi(t1, t1, -1));
     first.word(addi(a0, a0, 2));
-    twins.put(into_supervisor(kOther));
     for (const u64 frame : {kSecondFrame, kThirdFrame}) {
         Assembly second(frame);
         second.word(addi(a1, a1, 1));
@@ -330,11 +325,108 @@ TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
         second.ret();
         twins.put(second);
     }
-    twins.put(main);
-    twins.put(first);
-    for (int i = 0; i < 600; ++i) twins.run(static_cast<u64>(1 + i % 61));
-    CHECK(reg(twins, a2) > 300);
-    CHECK(reg(twins, a3) > 300);
-    CHECK(reg(twins, a1) > reg(twins, a2) + reg(twins, a3));
+    twins.put(into_supervisor(kOther), main, first);
+    twins.run_times(2000, 61);
+    CHECK(twins.x(a2) > 300);
+    CHECK(twins.x(a3) > 300);
+    CHECK(twins.x(a1) > twins.x(a2) + twins.x(a3));
     CHECK(twins.stats().dropped > 10);
+}
+
+TEST_CASE("jit_a_store_to_what_a_fixed_jump_leads_to_is_seen_at_once", "[jit]") {
+    // Two ways into another page: by JAL, and by AUIPC and JALR. What lies there changes each eighth round.
+    Twins twins;
+    Assembly main(kRam), function(kCode);
+    main.li(s2, kCode);
+    main.li(s3, addi(a0, a0, 1));
+    main.li(s4, addi(a0, a0, 5) ^ addi(a0, a0, 1));
+    const u64 loop = main.here();
+    main.jal(ra, kCode);
+    main.far(ra, ra, kCode);
+    main.far(ra, t1, kCode);
+    go_round(main, loop, 8);
+    main.op(Op::XOR, s3, s3, s4);
+    main.store(Op::SW, s3, 0, s2);
+    main.far(zero, t2, loop);
+    function.word(addi(a0, a0, 1));
+    function.imm(Op::ADDI, a1, ra, 0);
+    function.ret();
+    twins.put(main, function);
+    twins.run_times(300, 97);
+    CHECK(twins.x(s5) > 500);
+    CHECK(twins.x(a0) > 8 * twins.x(s5));
+    CHECK(twins.stats().dropped > 20);
+    CHECK(twins.stats().linked > 10);
+}
+
+TEST_CASE("jit_fixed_jumps_lead_where_the_page_is_mapped", "[jit]") {
+    // The caller's frame is mapped twice, with another page behind each; one of these goes through three
+    // frames, so that what was known comes up again when it does not hold.
+    Twins twins;
+    constexpr u64 kFirst = 0x8040'0000, kSecond = 0x8050'0000, kWindow = 0x8060'0000,
+                  kDistance = 2 * kFrameBytes;
+    const u64 kFrames[] = {kRam + 0x2'0000, kRam + 0x3'0000, kRam + 0x4'0000, kRam + 0x5'0000};
+    Tables tables(twins);
+    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map(kFirst, kCode);
+    tables.map(kSecond, kCode);
+    tables.map(kFirst + kDistance, kFrames[0]);
+    tables.map(kSecond + kDistance, kFrames[1]);
+    const u64 leaf = tables.leaf();
+    tables.map(kWindow, leaf & ~(kFrameBytes - 1));
+    Assembly main(kOther), caller(kCode);
+    main.li(s2, kSecond + kDistance);
+    main.li(s4, kWindow + leaf % kFrameBytes);
+    main.li(s6, Tables::entry(kFrames[2]));
+    main.li(s7, Tables::entry(kFrames[3]));
+    main.li(a7, Tables::entry(kFrames[1]));
+    const u64 loop = main.here();
+    main.far(s1, s1, kFirst);
+    main.far(s1, s1, kSecond);
+    go_round(main, loop, 4);
+    main.store(Op::SD, s6, 0, s4);
+    main.imm(Op::ADDI, t0, s6, 0);
+    main.imm(Op::ADDI, s6, s7, 0);
+    main.imm(Op::ADDI, s7, a7, 0);
+    main.imm(Op::ADDI, a7, t0, 0);
+    main.word(encode(Op::SFENCE_VMA, {.rs1 = s2}));
+    main.far(zero, t0, loop);
+    caller.far(ra, ra, kCode + kDistance);
+    caller.jal(ra, kCode + kDistance + 4);
+    caller.imm(Op::JALR, zero, s1, 0);
+    twins.put(into_supervisor(kOther), main, caller);
+    for (u8 i = 0; i < 4; ++i) {
+        Assembly function(kFrames[i]);
+        function.word(addi(a0 + i, a0 + i, 1));
+        function.word(addi(a0 + i, a0 + i, 2));
+        function.ret();
+        twins.put(function);
+    }
+    twins.run_times(2000, 61);
+    CHECK(twins.x(a0) > 500);
+    for (const u8 counter : {a1, a2, a3}) CHECK(twins.x(counter) > 100);
+    CHECK(twins.stats().dropped == 0);
+    CHECK(twins.stats().linked > 10);
+}
+
+TEST_CASE("jit_a_jump_to_the_second_half_of_a_fixed_one_asks_the_register", "[jit]") {
+    Twins twins;
+    Assembly main(kRam), one(kCode), two(kOther);
+    const u64 loop = main.here(), pair = loop + 24;
+    main.li(t1, kOther + pair % kFrameBytes);  // the pair's low part leads to the page's start
+    main.imm(Op::ANDI, t0, s5, 3);
+    main.branch(Op::BEQ, t0, zero, pair + 4);
+    REQUIRE(main.here() == pair);
+    main.far(ra, t1, kCode);
+    go_round(main, loop, 8);
+    main.jal(zero, loop);
+    for (Assembly* const code : {&one, &two}) {
+        const u8 counter = code == &one ? a0 : a1;
+        code->word(addi(counter, counter, 1));
+        code->ret();
+    }
+    twins.put(main, one, two);
+    twins.run_times(300, 41);
+    CHECK(twins.x(a0) > 200);
+    CHECK(twins.x(a1) > 100);
 }

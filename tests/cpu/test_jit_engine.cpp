@@ -80,7 +80,7 @@ TEST_CASE("jit_states_are_the_interpreters_wherever_budgets_end", "[jit]") {
                 const u64 ticks = 1 + random() % (random() % 8 == 0 ? 3'000 : 60);
                 twins.run(ticks, 1 + random() % ticks);
             }
-            CHECK(twins.interpreted.cpu().s.x[s5] > 50);  // it went round
+            CHECK(twins.x(s5) > 50);  // it went round
             CHECK(twins.stats().retired > 3'000);
             CHECK(twins.stats().load_misses > 50);
         }
@@ -120,7 +120,7 @@ TEST_CASE("jit_snapshots_between_units_go_on_elsewhere", "[jit]") {
         to.interpreted.machine.load(saved);
         REQUIRE(to.equal());
     }
-    CHECK(first.interpreted.cpu().s.x[s5] > 100);
+    CHECK(first.x(s5) > 100);
 }
 
 TEST_CASE("jit_reset_starts_anew", "[jit]") {
@@ -165,7 +165,7 @@ TEST_CASE("jit_counters_and_their_overflow_are_exact", "[jit]") {
     code.plain(Op::MRET);
     twins.put(code);
     for (int i = 0; i < 200; ++i) twins.run(static_cast<u64>(17 + i));
-    CHECK(twins.interpreted.cpu().s.x[s5] > 100);
+    CHECK(twins.x(s5) > 100);
 }
 
 TEST_CASE("jit_the_rounding_mode_reaches_units_that_are_linked", "[jit]") {
@@ -190,10 +190,9 @@ TEST_CASE("jit_the_rounding_mode_reaches_units_that_are_linked", "[jit]") {
     divide.word(encode(Op::FDIV_D, {.rd = 3, .rs1 = 1, .rs2 = 2, .imm = 7}));
     divide.word(encode(Op::FMV_X_D, {.rd = a0, .rs1 = 3}));
     divide.ret();
-    twins.put(code);
-    twins.put(divide);
-    for (int i = 0; i < 400; ++i) twins.run(static_cast<u64>(1 + i % 71));
-    CHECK(twins.interpreted.cpu().s.x[s5] > 1'000);
+    twins.put(code, divide);
+    twins.run_times(400, 71);
+    CHECK(twins.x(s5) > 1'000);
     CHECK(twins.stats().jump_inserts > 0);
 }
 

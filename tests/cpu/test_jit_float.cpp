@@ -1,56 +1,29 @@
 // Floating point in translated code: the interpreter's bits and flags, whatever the operands, the rounding
 // mode and the registers.
-#include <catch2/catch.hpp>
+#include "assembly.hpp"
 
 #include <algorithm>
-#include <random>
 #include <sstream>
-#include <vector>
-
-#include "core/machine.hpp"
-#include "cpu/hart.hpp"
-#include "tests/cpu/rig.hpp"
 
 using namespace hartline;
+using namespace hartline::twins;
 
 namespace {
-constexpr u64 kRam = 0x8000'0000, kData = kRam + 0x1'0000;
+constexpr u64 kData = kRam + 0x1'0000;
 constexpr i32 kDynamic = 7, kFflags = 1;
 using Random = std::mt19937_64;
 
-// The same machine twice, the second one with the translator.
-struct Twins {
-    Twins() {
-        for (Machine* const machine : {&interpreted, &translated})
-            machine->add_hart([&](HartPort& port, unsigned number) {
-                const EngineKind engine = machine == &translated ? EngineKind::Jit : EngineKind::Interpreter;
-                auto made =
-                    make_hart(port, number, {.reset_pc = kRam, .engine = engine, .translate_after = 1});
-                cpus[machine == &translated] = &dynamic_cast<HartEngine&>(*made).cpu();
-                return made;
-            });
-    }
-    template <class Change>
-    void both(Change change) {
-        change(interpreted, *cpus[0]);
-        change(translated, *cpus[1]);
-    }
-    void load(const std::vector<u32>& program) {
-        both([&](Machine& machine, Cpu& cpu) {
-            machine.reset();
-            for (u64 i = 0; i < program.size(); ++i) machine.ram().write(kRam + 4 * i, program[i]);
-            cpu.s.mstatus |= mstatus::kFs;
-        });
-    }
-    // Until the program goes round in its last instruction, a jump to itself.
-    void run(u64 ticks) {
-        both([&](Machine& machine, Cpu&) { machine.run(ticks); });
-    }
-    bool equal() { return interpreted.hash() == translated.hash(); }
-
-    Machine interpreted{{.ram_bytes = 1 << 20}}, translated{{.ram_bytes = 1 << 20}};
-    std::array<Cpu*, 2> cpus{};
-};
+void load(Twins& twins, const std::vector<u32>& program) {
+    twins.both([&](Machine& machine, Cpu& cpu) {
+        machine.reset();
+        cpu.s.mstatus |= mstatus::kFs;
+    });
+    twins.put_words(kRam, program);
+}
+// Until the program goes round in its last instruction, a jump to itself.
+void run(Twins& twins, u64 ticks) {
+    twins.both([&](Machine& machine, Cpu&) { machine.run(ticks); });
+}
 
 bool is_float(const Row& row) {
     return is_floating_point(row.extension) && row.operands.find('(') == std::string_view::npos;
@@ -93,8 +66,7 @@ void fill_slots(Twins& twins, Random& random) {
     for (u64 i = 0; i < kCases; ++i)
         for (const u64 offset : {0, 8, 16, 24}) {
             const u64 value = offset == 24 ? random() % 32 : operand(random);
-            twins.both(
-                [&](Machine& machine, Cpu&) { machine.ram().write(kData + i * kSlot + offset, value); });
+            twins.poke(kData + i * kSlot + offset, value);
         }
 }
 
@@ -126,15 +98,15 @@ std::vector<u32> loop_over(const Row& row, i32 rm) {
 std::string difference(Twins& twins) {
     for (u64 at = kData; at < kData + kCases * kSlot; at += 8) {
         u64 ours = 0, theirs = 0;
-        twins.interpreted.ram().read(at, ours);
-        twins.translated.ram().read(at, theirs);
+        twins.interpreted.machine.ram().read(at, ours);
+        twins.translated.machine.ram().read(at, theirs);
         if (ours == theirs) continue;
         const u64 slot = (at - kData) / kSlot * kSlot + kData;
         std::ostringstream text;
         text << std::hex;
         for (u64 i = 0; i < 4; ++i) {
             u64 value = 0;
-            twins.interpreted.ram().read(slot + 8 * i, value);
+            twins.interpreted.machine.ram().read(slot + 8 * i, value);
             text << value << ' ';
         }
         text << "at " << at % kSlot << ": " << ours << ", not " << theirs;
@@ -151,14 +123,14 @@ TEST_CASE("jit: every floating-point row has the interpreter's results and flags
         for (i32 rm = 0; rm <= (is_float(row) ? kDynamic : -1); ++rm) {
             if (rm == 5 || rm == 6 || (rm != kDynamic && !rounds(row))) continue;
             for (u32 frm = 0; frm <= 4; ++frm) {
-                twins.load(loop_over(row, rm));
+                load(twins, loop_over(row, rm));
                 fill_slots(twins, random);
                 twins.both([&](Machine&, Cpu& cpu) {
                     cpu.s.x[5] = kData;
                     cpu.s.x[6] = kCases;
                     cpu.s.frm = frm;
                 });
-                twins.run(kCases * 15);
+                run(twins, kCases * 15);
                 CAPTURE(row.mnemonic, rm, frm);
                 REQUIRE(difference(twins) == "");
             }
@@ -203,7 +175,7 @@ TEST_CASE("jit: floating-point instructions in any order, on any registers", "[j
         program.push_back(encode(Op::ADDI, {.rd = 6, .rs1 = 6, .imm = -1}));
         program.push_back(encode(Op::BNE, {.rs1 = 6, .rs2 = 0, .imm = -(length + 1) * 4}));
         program.push_back(encode(Op::JAL));
-        twins.load(program);
+        load(twins, program);
         fill_slots(twins, random);
         std::array<u64, 32> f;
         for (u64& value : f) value = operand(random);
@@ -219,7 +191,7 @@ TEST_CASE("jit: floating-point instructions in any order, on any registers", "[j
         // Whatever is left of a round, the states are equal.
         for (u64 left = 80 * program.size(); left != 0;) {
             const u64 ticks = std::min<u64>(left, 1 + random() % 2'000);
-            twins.run(ticks);
+            run(twins, ticks);
             left -= ticks;
             CAPTURE(round, registers, frm, left);
             REQUIRE(twins.equal());

@@ -1,13 +1,13 @@
 // Named ports of the console: how they are told of, opened, filled and held back; and drivers that lie.
 #include <catch2/catch.hpp>
 
+#include <linux/virtio_console.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -27,17 +27,13 @@ using Driver = VirtioDriver;
 
 namespace {
 enum : u32 { kControlIn = 2, kControlOut = 3, kPortIn = 4, kPortOut = 5 };
-enum : u16 {
-    kDeviceReady,
-    kDeviceAdd,
-    kDeviceRemove,
-    kPortReady,
-    kConsolePort,
-    kResize,
-    kPortOpen,
-    kPortName
-};
-constexpr u64 kMultiport = 2;
+// As Linux's driver spells them, not as the device does.
+using Control = virtio_console_control;
+constexpr u16 kDeviceReady = VIRTIO_CONSOLE_DEVICE_READY, kDeviceAdd = VIRTIO_CONSOLE_PORT_ADD,
+              kPortReady = VIRTIO_CONSOLE_PORT_READY, kConsolePort = VIRTIO_CONSOLE_CONSOLE_PORT,
+              kResize = VIRTIO_CONSOLE_RESIZE, kPortOpen = VIRTIO_CONSOLE_PORT_OPEN,
+              kPortName = VIRTIO_CONSOLE_PORT_NAME;
+constexpr u64 kMultiport = 1 << VIRTIO_CONSOLE_F_MULTIPORT;
 
 // A host's end that is what a test says.
 struct FakeHost final : stream::PortHost {
@@ -69,10 +65,8 @@ struct Rig {
         driver.start(64, (without & kMultiport) != 0 ? 2 : 6, without);
     }
     void control(u32 id, u16 event, u16 value) {
-        driver.store(buffer, id);
-        driver.store(buffer + 4, event);
-        driver.store(buffer + 6, value);
-        driver.submit(kControlOut, {{buffer, 8}});
+        driver.store(buffer, Control{id, event, value});
+        driver.submit(kControlOut, {{buffer, sizeof(Control)}});
         driver.kick(kControlOut);
         CHECK(driver.collect(kControlOut));
     }
@@ -90,11 +84,8 @@ struct Rig {
         return out;
     }
     static std::string plain(u32 id, u16 event, u16 value, const std::string& rest = {}) {
-        std::string out(8, 0);
-        std::memcpy(out.data(), &id, 4);
-        std::memcpy(out.data() + 4, &event, 2);
-        std::memcpy(out.data() + 6, &value, 2);
-        return out + rest;
+        const Control control{id, event, value};
+        return std::string(reinterpret_cast<const char*>(&control), sizeof control) + rest;
     }
     void record(PortRecord kind, u8 number, u32 value) {
         device->input(stream::port_record(kind, number, value));

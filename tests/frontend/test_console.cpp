@@ -8,7 +8,10 @@
 #include <termios.h>
 #include <utmp.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "frontend/host/console.hpp"
 #include "frontend/host/text_watch.hpp"
@@ -168,6 +171,21 @@ TEST_CASE("a_slow_reader_does_not_hold_back_a_signal", "[frontend]") {
     console.write(std::vector<u8>(4 << 20));  // more than the pipe takes
     CHECK_NOTHROW(console.flush());
     CHECK(console.poll(Console::kForever, true).signal == SIGTERM);
+}
+
+TEST_CASE("a_wake_up_while_the_console_wakes_is_not_lost", "[frontend]") {
+    constexpr std::chrono::seconds kMost(60);
+    Console console(Console::Input::None);
+    console.start();
+    std::atomic<bool> done{false};
+    const std::jthread waker([&] {
+        for (unsigned i = 0; i < 50'000'000; ++i) console.wake();
+        done = true;
+        console.wake();
+    });
+    const auto start = std::chrono::steady_clock::now();
+    while (!done) (void)console.poll(std::chrono::nanoseconds(kMost).count(), false);
+    CHECK(std::chrono::steady_clock::now() - start < kMost);
 }
 
 TEST_CASE("the_terminal_is_restored_on_every_way_out", "[frontend]") {

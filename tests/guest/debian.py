@@ -5,20 +5,18 @@ under verified load, a power cut behind sync, power-off.
 usage: debian.py HARTLINE [OPTION...]     the options are of `hartline run`: --harts 4 --parallel
 """
 import hashlib
-import http.server
 import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import console
 from console import Console, check
+from loopback import free_port, serve
 
 HERE = pathlib.Path(__file__).resolve().parent
 GUEST = HERE.parent.parent / "build" / "guests" / "debian"
@@ -47,24 +45,6 @@ int main(void) {
 """
 SUM = "666667166.459"    # of the square roots of 1 to 1000000, with three digits
 console.LIMIT = 600.0    # a busy host compiles and tests slowly
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Gives DATA away."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(DATA)))
-        self.end_headers()
-        self.wfile.write(DATA)
-
-    def log_message(self, *_):
-        pass
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Disk:
@@ -154,9 +134,7 @@ def load(guest, folder, engine, stressors):
 
 def main():
     hartline, *options = sys.argv[1:]
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url, port = f"http://10.0.2.2:{server.server_address[1]}/data", free_port()
+    url, port = serve(DATA), free_port()
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         share, disk = work / "share", Disk(hartline, work)

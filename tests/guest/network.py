@@ -5,7 +5,6 @@ and much data both ways with checksums.
 usage: network.py HARTLINE [OPTION...]     the options are of `hartline run`: --harts 4 --parallel
 """
 import hashlib
-import http.server
 import os
 import random
 import socket
@@ -15,29 +14,11 @@ import tempfile
 import threading
 
 from console import boot, check, with_files
+from loopback import free_port, serve
 
 SIZE = 24 << 20    # bytes of one large transfer
 DATA = random.Random(5).randbytes(SIZE)
 DIGEST = hashlib.sha256(DATA).hexdigest()
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Gives DATA away."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(DATA)))
-        self.end_headers()
-        self.wfile.write(DATA)
-
-    def log_message(self, *_):
-        pass
-
-
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def sink():
@@ -84,9 +65,8 @@ def echo_udp(port):
     return True
 
 
-web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-threading.Thread(target=web.serve_forever, daemon=True).start()
-tcp, udp = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+url = serve(DATA)
+tcp, udp = free_port(), free_port(socket.SOCK_DGRAM)
 
 with tempfile.TemporaryDirectory() as work:
     program = os.path.join(work, "echo_server")
@@ -101,7 +81,6 @@ check("default via 10.0.2.2" in guest.run("ip route"), "the route by DHCP", gues
 check("nameserver 10.0.2.3" in guest.run("cat /etc/resolv.conf"), "the name server by DHCP", guest)
 check(" 0% packet loss" in guest.run("ping -c 3 -W 5 10.0.2.2"), "ping of the gateway", guest)
 
-url = f"http://10.0.2.2:{web.server_address[1]}/data"
 check(DIGEST in guest.run(f"wget -q -O /tmp/data {url}; sha256sum /tmp/data"), "what was fetched", guest)
 port, thread, result = sink()
 guest.run(f"nc 10.0.2.2 {port} < /tmp/data")

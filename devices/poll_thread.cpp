@@ -1,13 +1,13 @@
 // Starting, waiting, ending.
-#include "devices/net/thread.hpp"
+#include "devices/poll_thread.hpp"
 
 #include <signal.h>
 
-namespace hartline::net {
+namespace hartline {
 
 // Signals are for the thread that asked for them: the new one has all of them blocked.
-void ThreadedBackend::open(Deliver deliver) {
-    link_.open(std::move(deliver));
+void PollThread::start() {
+    if (thread_.joinable()) return;
     leaving_ = false;
     sigset_t all, before;
     sigfillset(&all);
@@ -23,18 +23,17 @@ void ThreadedBackend::open(Deliver deliver) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void ThreadedBackend::close() {
-    link_.close();
+void PollThread::stop() {
     leaving_ = true;
-    link_.wake();
+    wake();
     if (thread_.joinable()) thread_.join();
 }
 
-void ThreadedBackend::wait(std::vector<pollfd>& files, int timeout_ms) {
-    files.push_back({link_.wake_fd(), POLLIN, 0});
+void PollThread::wait(std::vector<pollfd>& files, int timeout_ms) {
+    files.push_back({waker_.fd(), POLLIN, 0});
     if (::poll(files.data(), files.size(), timeout_ms) <= 0)
         for (pollfd& file : files) file.revents = 0;
-    if (files.back().revents != 0) link_.clear_wake();
+    if (files.back().revents != 0) waker_.clear();
     files.pop_back();
 }
-}  // namespace hartline::net
+}  // namespace hartline
