@@ -187,6 +187,19 @@ TEST_CASE("image_refuses_in_words_that_help", "[image]") {
     CHECK(says(image({"create", "--help"}).text, "--refcount-bits"));
 }
 
+TEST_CASE("an_image_is_never_its_own_backing_file", "[image]") {
+    const test::TemporaryFolder folder;
+    const std::string base = folder.at("base.qcow2"), top = folder.at("top.qcow2");
+    CHECK(image({"create", base, "1M"}).code == 0);
+    CHECK(image({"create", top, "--backing", "base.qcow2"}).code == 0);
+    const std::string before = test::read_text(base);
+    for (const char* const behind : {"base.qcow2", "top.qcow2"})
+        CHECK(says(complaint({"create", base, "--backing", behind, "--force"}),
+                   "would be its own backing file: choose another name"));
+    CHECK(test::read_text(base) == before);
+    CHECK(image({"create", top, "--backing", "base.qcow2", "--force"}).code == 0);
+}
+
 TEST_CASE("disk_options_are_read_and_written_again", "[frontend]") {
     const DiskConfig disk = parse_disk("a,b.img,ro,format=qcow2,backing=any");
     CHECK(disk.path == "a,b.img");
