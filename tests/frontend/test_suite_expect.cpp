@@ -20,7 +20,7 @@ std::vector<std::string> texts(const std::vector<Check>& checks) {
 
 // x10 = 5, then wfi with nothing that could wake it.
 struct Ended {
-    TemporaryFolder folder;
+    Folder folder;
     Capture console;
     RunConfig config;
     std::unique_ptr<Board> board;

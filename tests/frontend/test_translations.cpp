@@ -28,7 +28,7 @@ struct Ran {
         board.emplace(config, sink, Watchers{.observer = nullptr, .translations = listener});
         board->machine().run(100'000);
     }
-    TemporaryFolder folder;
+    Folder folder;
     NoSink sink;
     std::optional<Board> board;
 };
@@ -83,7 +83,7 @@ TEST_CASE("translations_are_counted_and_dumped", "[frontend]") {
 
 TEST_CASE("a_map_for_perf_names_each_unit", "[frontend]") {
     if (lacks_translator({})) return;
-    const TemporaryFolder folder;
+    const Folder folder;
     {
         PerfMap map(folder.at("perf.map"));
         Ran ran(EngineKind::Jit, &map);
