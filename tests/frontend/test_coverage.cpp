@@ -23,13 +23,6 @@ Commit commit_of(Op op, const Operands& operands) {
     return commit;
 }
 
-RunConfig exact(const std::string& image) {
-    RunConfig config;
-    config.image = image;
-    config.memory = u64{16} << 20;
-    config.deterministic = config.quiet = true;
-    return config;
-}
 u64 run(const RunConfig& config) {
     Console console(Console::Input::None, -1, ::open("/dev/null", O_WRONLY | O_CLOEXEC));
     OutputTap tap(console, config);

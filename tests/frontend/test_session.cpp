@@ -41,13 +41,6 @@ Ended run(const Folder& folder, const RunConfig& config, const std::string& type
     return ended;
 }
 
-RunConfig exact(const std::string& image) {
-    RunConfig config;
-    config.image = image;
-    config.memory = u64{16} << 20;
-    config.deterministic = config.quiet = true;
-    return config;
-}
 RunConfig paced(const std::string& image) {
     RunConfig config = exact(image);
     config.deterministic = false;

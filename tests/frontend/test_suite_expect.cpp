@@ -27,10 +27,8 @@ struct Ended {
     Trial trial;
 
     Ended() {
-        config.image =
-            folder.file("elf", elf_of(code({addi(a0, zero, 5), addi(a1, zero, -1u), kWfi, kHere})));
-        config.memory = u64{16} << 20;
-        config.deterministic = true;
+        config =
+            exact(folder.file("elf", elf_of(code({addi(a0, zero, 5), addi(a1, zero, -1u), kWfi, kHere}))));
         board = std::make_unique<Board>(config, console);
         trial = run_trial(*board, config, 10);
     }

@@ -19,10 +19,7 @@ struct Ran {
         const std::vector<u8> program =
             code({addi(t0, zero, 300), addi(t1, t1, 3), addi(t0, t0, 0xfff), bne(t0, zero, -8),
                   lui(t0, 0x100), lui(t1, 0x5), addi(t1, t1, 0x555), sw(t1, t0, 0), kHere});
-        RunConfig config;
-        config.image = folder.file("loop.elf", elf_of(program));
-        config.memory = u64{16} << 20;
-        config.deterministic = true;
+        RunConfig config = exact(folder.file("loop.elf", elf_of(program)));
         config.engine = engine;
         config.translate_after = 1;
         board.emplace(config, sink, Watchers{.observer = nullptr, .translations = listener});
