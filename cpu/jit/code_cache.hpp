@@ -47,6 +47,10 @@ public:
         const u32 displacement = target - (at + 4);
         __atomic_store_n(reinterpret_cast<u32*>(writable(at)), displacement, __ATOMIC_RELEASE);
     }
+    // Of an aligned cell among the code.
+    void put(u32 at, u64 value) {
+        __atomic_store_n(reinterpret_cast<u64*>(writable(at)), value, __ATOMIC_RELEASE);
+    }
     // Puts a jump to an executable address at `at`, where an instruction of at least five bytes begins.
     void put_jump(u32 at, u64 target) {
         constexpr u64 kJump = 0xe9, kJumpBytes = 5;

@@ -10,14 +10,15 @@ namespace hartline::jit {
 
 class Engine;
 
-// Where a jump was found to lead in translated code. What chooses the entry, bits 1 to 12 of the address,
-// need not be compared with it: there the key has JitContext::jump_key, so that one compare says whether it
-// is the address, and whether what was found still holds.
+// Where a jump was found to lead in translated code. The entry is chosen by bits 1 to 12 of the address ^
+// JitContext::jump_key, so that one compare says whether it is the address, and whether what was found still
+// holds: under another key the same address has another entry.
 struct JumpEntry {
-    u64 key = 0;   // address ^ jump_key then
+    u64 pc = 0;
     u64 code = 0;  // executable address of the far entry; of an empty one: of what finds the way
 };
 inline constexpr std::size_t kJumpEntries = 4096;
+inline constexpr u32 kFarKeys = 2048;
 // Of a unit that goes on in the following page: when that page was last known to be where the unit takes it
 // to be.
 struct CrossingEntry {
@@ -77,8 +78,10 @@ struct JitContext : Context {
     u64 loaded = 0;
     u32 leave_detail = 0;
     u32 jump_tag32 = 0;
-    u64 jump_key = 0;   // jump_tag32's lowest bits, in an address's bits 1 to 12
-    u64 code_base = 0;  // executable address of the cache's start
+    u64 jump_key = 0;    // jump_tag32's lowest bits, in an address's bits 1 to 12
+    u64 far_key = 1;     // the same in bits 1 to 11, and bit 0: no page ^ far_key is Link::kNoPage
+    u32 far_misses = 0;  // of jumps to other pages: how many more until one is linked anew
+    u64 code_base = 0;   // executable address of the cache's start
     // Floating point: does the host's control register hold the guest's rounding mode and new flags?
     u8 fp_live = 0;
     u32 mxcsr_clear = 0;                  // the guest's without flags
@@ -90,6 +93,6 @@ struct JitContext : Context {
     std::array<JumpEntry, kJumpEntries> jump_entries;
     std::array<CrossingEntry, kCrossingEntries> crossings;
 
-    JumpEntry& jump_entry(u64 pc) { return jump_entries[(pc >> 1) % kJumpEntries]; }
+    JumpEntry& jump_entry(u64 pc) { return jump_entries[((pc ^ jump_key) >> 1) % kJumpEntries]; }
 };
 }  // namespace hartline::jit

@@ -65,6 +65,7 @@ void Emitter::leave_at_entry() {
 // To a place out of the unit.
 void Emitter::exit_to(i32 offset) {
     if (offset < 0 || offset >= (plan_.crosses ? kReach : kPage)) {
+        if (!parallel()) return exit_far(offset);
         pc_into(x86::rax, offset);
         return indirect();
     }
@@ -86,6 +87,46 @@ void Emitter::exit_to(i32 offset) {
             a.jmp(stubs_.leave_link);
         },
         stub);
+}
+
+// To another page: by the cell, else by the jump cache. Harts that share code know of different places, and
+// cannot share cells.
+void Emitter::exit_far(i32 offset) {
+    give_pins_back();
+    const asmjit::Label miss = a.newLabel();
+    const std::size_t index = out_->links.size();
+    cells_.push_back({a.newLabel(), index});
+    a.mov(x86::rcx, cell_of(&c_.far_key));
+    a.xor_(x86::rcx, cell_of(&c_.page));
+    a.cmp(x86::rcx, x86::ptr(cells_.back().label));
+    a.jne(miss);
+    a.add(cell_of(&c_.page), offset & -kPage);
+    a.long_().jmp(miss);  // never taken there: no cell holds whose jump is not linked
+    out_->links.push_back({.jump = offset_ + static_cast<u32>(a.offset()) - 4, .offset = offset});
+    cold(
+        [this, offset, index] {
+            out_->links[index].stub = offset_ + static_cast<u32>(a.offset());
+            const asmjit::Label again = a.newLabel();
+            a.sub(cell_of(&c_.far_misses, 4), 1);
+            a.js(again);
+            pc_into(x86::rax, offset);
+            by_jump_cache();
+            a.bind(again);
+            a.mov(x86::eax, link_number(unit_) + static_cast<u32>(index));
+            a.jmp(stubs_.leave_far);
+        },
+        miss);
+}
+
+// Behind the code.
+void Emitter::place_cells() {
+    out_->pieces.push_back({static_cast<u32>(a.offset()), Piece::kCells, false});
+    a.align(asmjit::AlignMode::kData, sizeof(u64));
+    for (const auto& [label, link] : cells_) {
+        a.bind(label);
+        out_->links[link].cell = offset_ + static_cast<u32>(a.offset());
+        a.embedUInt64(Link::kNoPage);
+    }
 }
 
 // From behind item `from` to `offset`, the budget included.
@@ -162,7 +203,9 @@ void Emitter::branch(const IrBlock& ir, u32 index) {
 void Emitter::jump_register(u32 index) {
     const Operands& o = plan_.items[index].decoded.operands;
     const auto base = home(o.rs1);
-    if (base && o.imm != 0) {
+    if (fixed_target_at(index) != kNowhere) {
+        // nothing is asked of the register
+    } else if (base && o.imm != 0) {
         a.lea(x86::rax, x86::ptr(*base, o.imm));
     } else {
         read_x(x86::rax, o.rs1);
@@ -182,8 +225,22 @@ void Emitter::terminator(const IrBlock& ir, u32 index) {
     if (flow_of(plan_.items[index]) == Flow::Indirect) indirect_at(index);
 }
 
+// Of a jump by a register that only the AUIPC before it can have set.
+i32 Emitter::fixed_target_at(u32 index) const {
+    return is_target_[index] ? kNowhere : fixed_target(plan_.items[index - 1], plan_.items[index]);
+}
+
+// An AUIPC whose register the jump behind it overwrites, without asking for it.
+bool Emitter::is_void(u32 index) const {
+    const auto rd = [&](u32 i) { return plan_.items[i].decoded.operands.rd; };
+    return plan_.items[index].decoded.op == Op::AUIPC && follows(index) &&
+           plan_.items[index + 1].decoded.op == Op::JALR && fixed_target_at(index + 1) != kNowhere &&
+           rd(index) == rd(index + 1);
+}
+
 // A return to where the unit itself called from stays in it.
 void Emitter::indirect_at(u32 index) {
+    if (const i32 target = fixed_target_at(index); target != kNowhere) return edge(index, target);
     const i32 expected = plan_.expected_return[index];
     if (expected == kNowhere) {
         charge(-static_cast<i32>(rest(index)));
@@ -201,19 +258,22 @@ void Emitter::indirect_at(u32 index) {
         elsewhere);
 }
 
-// To the address in rax, by the jump cache.
+// To the address in rax.
 void Emitter::indirect() {
+    give_pins_back();
+    by_jump_cache();
+}
+
+void Emitter::by_jump_cache() {
     static_assert(sizeof(JumpEntry) == 16 && kJumpEntries == 4096, "an address's bits 1 to 12, times 8");
     const auto entry = [&](const u64& field) {
         return x86::ptr(kContext, x86::rcx, 3, displacement(c_, &field), sizeof field);
     };
     const JumpEntry& first = c_.jump_entries[0];
-    give_pins_back();
-    a.mov(x86::ecx, x86::eax);
-    a.mov(x86::rdx, cell_of(&c_.jump_key));
+    a.mov(x86::ecx, cell_of(&c_.jump_key, 4));
+    a.xor_(x86::ecx, x86::eax);
     a.and_(x86::ecx, 0x1ffe);
-    a.xor_(x86::rdx, x86::rax);
-    a.cmp(x86::rdx, entry(first.key));
+    a.cmp(x86::rax, entry(first.pc));
     a.jne(stubs_.leave_indirect);
     a.jmp(entry(first.code));
 }

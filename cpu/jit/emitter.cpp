@@ -57,6 +57,7 @@ bool Emitter::emit(Result& result) {
         const auto body = std::move(cold_[i].body);
         body();
     }
+    place_cells();
     code_.flatten();
     code_.resolveUnresolvedLinks();
     if (code_.relocateToBase(base_) != asmjit::kErrorOk || failed_) return false;
@@ -112,6 +113,7 @@ void Emitter::item(u32 index) {
     if (!copying_) a.bind(labels_[index]);
     if (!copying_ && !group_) start_group(index);
     const Item& item = plan_.items[index];
+    if (is_void(index)) return;
     IrBlock& ir = ir_;
     ir.clear();
     lift(item.decoded.op, item.decoded.operands, static_cast<u64>(static_cast<i64>(item.offset)),

@@ -232,8 +232,13 @@ private:
     void leave_for_budget(i32 undo, i32 offset);
     void leave_at_entry();
     void exit_to(i32 offset);  // budget is settled
-    void indirect();           // budget is settled
+    void exit_far(i32 offset);
+    void place_cells();
+    void indirect();  // budget is settled
+    void by_jump_cache();
     void indirect_at(u32 index);
+    i32 fixed_target_at(u32 index) const;
+    bool is_void(u32 index) const;
     void jump_register(u32 index);
     void segment_end(const Segment& segment);
 
@@ -350,7 +355,12 @@ private:
     std::array<Value, 64> values_;
     u32 free_temporaries_ = 0;  // bits: rax rcx rdx
     bool failed_ = false;
-    u32 item_ = 0;                 // under way
+    u32 item_ = 0;  // under way
+    struct Cell {
+        asmjit::Label label;
+        std::size_t link;  // that it is of
+    };
+    std::vector<Cell> cells_;
     std::vector<bool> is_target_;  // items that something jumps to
     Symbols symbols_{};
     u32 next_root_ = 1;

@@ -11,6 +11,7 @@
 namespace hartline::jit {
 namespace {
 constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, with a sign
+constexpr u32 kFarMisses = 32;
 using Enter = u32 (*)(JitContext*, u64);
 
 using Left = TranslatorStats::Exit;
@@ -110,7 +111,7 @@ u64 Engine::go_on_after(Leave why) {
     set_rounding(c_);
     c_.leave_pc = s.pc;
     const JumpEntry& entry = c_.jump_entry(s.pc);
-    return entry.key == (s.pc ^ c_.jump_key) ? entry.code : cache_.stubs().leave_indirect;
+    return entry.pc == s.pc ? entry.code : cache_.stubs().leave_indirect;
 }
 
 Exit Engine::run(const Unit& unit) {
@@ -162,6 +163,7 @@ void Engine::set_jump_tags() {
     set_jump_tag();
     c_.jump_tag32 = generation_ << 8 | static_cast<u32>(c_.cpu.fetch_context >> 4);
     c_.jump_key = u64{c_.jump_tag32 % kJumpEntries} << 1;
+    c_.far_key = u64{c_.jump_tag32 % kFarKeys} << 1 | 1;
 }
 
 void Engine::forget_jumps() { c_.jump_entries.fill({0, cache_.stubs().leave_indirect}); }
@@ -206,19 +208,34 @@ const Unit* Engine::after_link() {
     return to;
 }
 
-u64 Engine::find_way() {
+const Unit* Engine::unit_ahead() {
     HartState& s = c_.cpu.s;
     s.retired = c_.limit_at_entry - (c_.left >> kBudgetShift);
-    if (s.retired >= c_.limit) return 0;
-    const u64 pc = c_.leave_pc;
-    const Block* const block = find_block(pc);  // null: dispatch() will meet the trap again
-    if (block == nullptr) return 0;
-    const Unit* const to = unit_of(const_cast<Block&>(*block));
+    if (s.retired >= c_.limit) return nullptr;
+    const Block* const block = find_block(c_.leave_pc);  // null: dispatch() will meet the trap again
+    return block == nullptr ? nullptr : unit_of(const_cast<Block&>(*block));
+}
+
+u64 Engine::find_way() {
+    const Unit* const to = unit_ahead();
     if (to == nullptr) return 0;
+    const u64 pc = c_.leave_pc;
     ++c_.stats.jump_inserts;
     const u64 code = c_.code_base + to->far_entry;
-    c_.jump_entry(pc) = {pc ^ c_.jump_key, code};
+    c_.jump_entry(pc) = {pc, code};
     return code;
+}
+
+u64 Engine::find_far() {
+    c_.far_misses = kFarMisses;
+    const Link& from = cache_.link(c_.leave_detail);
+    c_.leave_pc = c_.page + static_cast<u64>(i64{from.offset});
+    const Unit* const to = unit_ahead();
+    if (to == nullptr) return 0;
+    ++c_.stats.linked;
+    const std::lock_guard lock(cache_.mutex);
+    cache_.connect(c_.leave_detail, *to, c_.page ^ c_.far_key);
+    return c_.code_base + to->far_entry;
 }
 
 u64 Engine::retired_now() const {

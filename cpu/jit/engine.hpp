@@ -28,9 +28,10 @@ public:
     // Physical address of the second page of a unit that has one.
     u64 second_frame(u32 unit) const { return cache_.unit(unit)->frames[1]; }
 
-    // For translated code: settle_and_go_on() and find_way().
+    // For translated code: settle_and_go_on(), find_way() and find_far().
     u64 go_on_after(Leave why);
     u64 find_way();
+    u64 find_far();
 
     // --- Engine
     u64 retired_now() const override;
@@ -61,7 +62,8 @@ private:
     void set_jump_tags();
     void forget_jumps();
     void complete_load(const Item& item);
-    // The unit to go on with; null: none yet.
+    // The units to go on with; null: none yet.
+    const Unit* unit_ahead();  // at leave_pc
     const Unit* after_link();
     const Item& item_of_site(u64 site_address) const;
 

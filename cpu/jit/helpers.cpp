@@ -19,6 +19,17 @@ Status shielded(JitContext& c, Act&& act) noexcept {
         return Status::Trap;
     }
 }
+
+// Code to go on with; 0: none.
+template <class Find>
+u64 found(JitContext& c, Find&& find) noexcept {
+    u64 code = 0;
+    shielded(c, [&] {
+        code = find();
+        return Status::On;
+    });
+    return code;
+}
 }  // namespace
 
 void set_rounding(JitContext& c) {
@@ -114,21 +125,15 @@ Status check_crossing(JitContext& c, u64 unit) {
 
 u64 settle_and_go_on(JitContext& c, u64 why) {
     if (c.failure) return 0;
-    u64 next = 0;
-    shielded(c, [&] {
-        next = c.engine->go_on_after(static_cast<Leave>(why));
-        return Status::On;
-    });
-    return next;
+    return found(c, [&] { return c.engine->go_on_after(static_cast<Leave>(why)); });
 }
 
 u64 find_way(JitContext& c) {
-    u64 code = 0;
-    shielded(c, [&] {
-        code = c.engine->find_way();
-        return Status::On;
-    });
-    return code;
+    return found(c, [&] { return c.engine->find_way(); });
+}
+
+u64 find_far(JitContext& c) {
+    return found(c, [&] { return c.engine->find_far(); });
 }
 
 Status run_handed(JitContext& c, Handed& handed) {

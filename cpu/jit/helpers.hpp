@@ -18,6 +18,8 @@ Status run_handed(JitContext& c, Handed& handed);
 u64 settle_and_go_on(JitContext& c, u64 why);
 // The code for leave_pc; 0: there is none yet.
 u64 find_way(JitContext& c);
+// The code for where the link `leave_detail` leads, which has a cell; it is linked.
+u64 find_far(JitContext& c);
 // Is the page behind the one under way where the unit takes it to be? Without doing a walk for it.
 Status check_crossing(JitContext& c, u64 unit);
 // Moves what the host's control register saw into fflags.

@@ -25,6 +25,7 @@ HostText::HostText(const JitContext& c, const Stubs& stubs)
     stubs_ = {{stubs.leave_link, "leave_link"},
               {stubs.leave_interpret, "leave_interpret"},
               {stubs.leave_indirect, "leave_indirect"},
+              {stubs.leave_far, "leave_far"},
               {stubs.handed, "handed"},
               {stubs.fp_on, "fp_on"}};
     for (std::size_t i = 0; i < stubs.load.size(); ++i) {
@@ -42,6 +43,8 @@ HostText::HostText(const JitContext& c, const Stubs& stubs)
     cell(&c.cpu.data_context, "data_context");
     cell(&c.jump_tag32, "jump_tag");
     cell(&c.jump_key, "jump_key");
+    cell(&c.far_key, "far_key");
+    cell(&c.far_misses, "far_misses");
     cell(&c.code_base, "code_base");
     cell(&c.cpu.s.mstatus, "mstatus");
     cell(&c.cpu.s.privilege, "privilege");

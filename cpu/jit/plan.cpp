@@ -9,6 +9,7 @@ namespace {
 constexpr u8 kRa = 1;
 constexpr unsigned kMostSegments = 12;
 constexpr std::size_t kDeepestCall = 4;
+constexpr i64 kFurthest = i64{1} << 30;
 constexpr u32 kRareShare = 8;  // a way that is taken less often than one in so many is left out
 
 class Planner {
@@ -119,6 +120,13 @@ Flow flow_of(const Item& item) {
 }
 
 i32 target_of(const Item& item) { return item.offset + item.decoded.operands.imm; }
+
+i32 fixed_target(const Item& before, const Item& jump) {
+    const Operands &page = before.decoded.operands, &o = jump.decoded.operands;
+    if (before.decoded.op != Op::AUIPC || page.rd != o.rs1 || page.rd == 0) return kNowhere;
+    const i64 target = (i64{before.offset} + page.imm + o.imm) & -2;
+    return std::abs(target) < kFurthest ? static_cast<i32>(target) : kNowhere;
+}
 
 Plan make_plan(const Pages& pages, u32 start, const Heat& heat) { return Planner(pages, heat).run(start); }
 }  // namespace hartline::jit

@@ -44,6 +44,9 @@ struct Plan {
 Flow flow_of(const Item& item);
 // Where a branch or jump leads, from the start of the page.
 i32 target_of(const Item& item);
+// Where a jump by a register leads whose AUIPC is the instruction before, from the start of the page; or
+// kNowhere.
+i32 fixed_target(const Item& before, const Item& jump);
 // How often the block at an offset was entered; 0 when nothing is known of it.
 using Heat = std::function<u32(u32 offset)>;
 // The page of the first instruction, and the one behind it in the address space; null: nothing is known of

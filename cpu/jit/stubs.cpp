@@ -107,12 +107,20 @@ private:
     // Where the jump cache does not know the address in rax.
     void indirect() {
         const Label nowhere = a.newLabel();
+        const Label found = a.newLabel();
+        start(stubs_.leave_far);
+        a.mov(at(c_.leave_detail), x86::eax);
+        spill();
+        a.lea(x86::rdi, x86::ptr(kContext, -kBias));
+        call(reinterpret_cast<u64>(find_far));
+        a.jmp(found);
         start(stubs_.leave_indirect);
         a.and_(x86::rax, -2);
         a.mov(at(c_.leave_pc), x86::rax);
         spill();
         a.lea(x86::rdi, x86::ptr(kContext, -kBias));
         call(reinterpret_cast<u64>(find_way));
+        a.bind(found);
         a.mov(x86::rcx, x86::rax);
         fill();
         a.mov(x86::rax, at(c_.leave_pc));

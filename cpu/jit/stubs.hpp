@@ -14,6 +14,7 @@ struct Stubs {
     u64 leave_link = 0;       // eax: number of the link
     u64 leave_interpret = 0;  // eax: offset of the instruction from the start of the page
     u64 leave_indirect = 0;   // rax: where to
+    u64 leave_far = 0;        // eax: number of the link, which has a cell
     // Called with an address in rax (and a value in rcx): by log2 of the bytes. Loads leave the value in rax.
     // They come back when the unit may go on; flexible registers are lost.
     std::array<u64, 4> load{}, store{};

@@ -72,10 +72,24 @@ void TranslationCache::connect(u32 number, const Unit& to) {
     code_.point(from.jump, to.near_entry);
 }
 
+void TranslationCache::connect(u32 number, const Unit& to, u64 page) {
+    if (link_of(number).to != 0) disconnect(number);
+    connect(number, to);
+    if (link_of(number).to != 0) code_.put(link_of(number).cell, page);
+}
+
+void TranslationCache::forget_far() {
+    for (Part& part : parts_)
+        for (const std::unique_ptr<Unit>& unit : part.units)
+            for (const Link& link : unit->links)
+                if (link.cell != 0) code_.put(link.cell, Link::kNoPage);
+}
+
 void TranslationCache::disconnect(u32 number) {
     Link& from = link_of(number);
     std::erase(slot(from.to).load()->incoming, number);
     from.to = 0;
+    if (from.cell != 0) code_.put(from.cell, Link::kNoPage);
     code_.point(from.jump, from.stub);
 }
 

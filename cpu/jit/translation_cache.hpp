@@ -53,8 +53,10 @@ public:
     u32 new_number();
     void give_back(u32 number) { free_numbers_.push_back(number); }
     void add(std::unique_ptr<Unit> unit);
-    // Makes the link jump to the unit itself.
+    // Makes the link jump to the unit itself; one with a cell, where that is `page`.
     void connect(u32 link, const Unit& to);
+    void connect(u32 link, const Unit& to, u64 page);
+    void forget_far();  // no cell holds any more
     const Link& link(u32 number) const { return unit(number / kMostLinks)->links[number % kMostLinks]; }
     // Drops the units of a frame that have any of the bytes, or all of them. How many?
     u64 drop(u64 paddr, u64 bytes, bool all);

@@ -34,21 +34,25 @@ struct Site {
 
 // Host code of one guest instruction, up to the next piece.
 struct Piece {
-    static constexpr u16 kEntry = 0xffff;  // of none: the way in
+    static constexpr u16 kEntry = 0xffff, kCells = 0xfffe;  // of none: the way in; what is not code
 
     u32 begin;  // in bytes from the start of the unit
     u16 item;
     bool cold;  // behind the main path
 };
 
-// A jump to a fixed place of the same page: to the stub that asks for the place, or to its unit. Links are
-// numbered: see link_number().
+// A jump to a fixed place: to the stub that asks for the place, or to its unit. Where a place of another page
+// is depends on the address space: that jump is taken when the cell before it (an inline cache of one entry)
+// tells that page and space are those that it was linked for. Links are numbered: see link_number().
 struct Link {
     u32 jump = 0;    // where the jump's displacement is, in bytes from the start of the cache
     u32 stub = 0;    // what it points to while it is not linked
     u32 to = 0;      // unit that it is linked to; 0: none
-    u64 frame = 0;   // of the target
-    i32 offset = 0;  // of the target, from the start of its page
+    u32 cell = 0;    // of a jump to another page: where JitContext::page ^ far_key is, or kNoPage
+    u64 frame = 0;   // of the target; unused with a cell
+    i32 offset = 0;  // of the target, from the start of its page; with a cell: of the jump's own
+
+    static constexpr u64 kNoPage = 0;
 };
 
 // An instruction that the interpreter's handler executes on behalf of translated code, as a block of its own.

@@ -37,6 +37,13 @@ public:
         word(encode(op, {.rs1 = rs1, .rs2 = rs2, .imm = static_cast<i32>(to - here())}));
     }
     void jal(u8 rd, u64 to) { word(encode(Op::JAL, {.rd = rd, .imm = static_cast<i32>(to - here())})); }
+    // By AUIPC and JALR, as far as 2 GiB.
+    void far(u8 rd, u8 by, u64 to) {
+        const i32 distance = static_cast<i32>(to - here()),
+                  low = static_cast<i32>(sign_extend(to - here(), 12));
+        word(encode(Op::AUIPC, {.rd = by, .imm = distance - low}));
+        imm(Op::JALR, rd, by, low);
+    }
     void ret() { imm(Op::JALR, zero, ra, 0); }
     void nop() { imm(Op::ADDI, zero, zero, 0); }
     void plain(Op op) { word(encode(op)); }

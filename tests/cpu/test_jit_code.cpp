@@ -326,9 +326,107 @@ TEST_CASE("jit_a_unit_across_pages_is_void_when_either_changes", "[jit]") {
         twins.put(second);
     }
     twins.put(into_supervisor(kOther), main, first);
-    twins.run_times(600, 61);
+    twins.run_times(2000, 61);
     CHECK(twins.x(a2) > 300);
     CHECK(twins.x(a3) > 300);
     CHECK(twins.x(a1) > twins.x(a2) + twins.x(a3));
     CHECK(twins.stats().dropped > 10);
+}
+
+TEST_CASE("jit_a_store_to_what_a_fixed_jump_leads_to_is_seen_at_once", "[jit]") {
+    // Two ways into another page: by JAL, and by AUIPC and JALR. What lies there changes each eighth round.
+    Twins twins;
+    Assembly main(kRam), function(kCode);
+    main.li(s2, kCode);
+    main.li(s3, addi(a0, a0, 1));
+    main.li(s4, addi(a0, a0, 5) ^ addi(a0, a0, 1));
+    const u64 loop = main.here();
+    main.jal(ra, kCode);
+    main.far(ra, ra, kCode);
+    main.far(ra, t1, kCode);
+    go_round(main, loop, 8);
+    main.op(Op::XOR, s3, s3, s4);
+    main.store(Op::SW, s3, 0, s2);
+    main.far(zero, t2, loop);
+    function.word(addi(a0, a0, 1));
+    function.imm(Op::ADDI, a1, ra, 0);
+    function.ret();
+    twins.put(main, function);
+    twins.run_times(300, 97);
+    CHECK(twins.x(s5) > 500);
+    CHECK(twins.x(a0) > 8 * twins.x(s5));
+    CHECK(twins.stats().dropped > 20);
+    CHECK(twins.stats().linked > 10);
+}
+
+TEST_CASE("jit_fixed_jumps_lead_where_the_page_is_mapped", "[jit]") {
+    // The caller's frame is mapped twice, with another page behind each; one of these goes through three
+    // frames, so that what was known comes up again when it does not hold.
+    Twins twins;
+    constexpr u64 kFirst = 0x8040'0000, kSecond = 0x8050'0000, kWindow = 0x8060'0000,
+                  kDistance = 2 * kFrameBytes;
+    const u64 kFrames[] = {kRam + 0x2'0000, kRam + 0x3'0000, kRam + 0x4'0000, kRam + 0x5'0000};
+    Tables tables(twins);
+    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map(kFirst, kCode);
+    tables.map(kSecond, kCode);
+    tables.map(kFirst + kDistance, kFrames[0]);
+    tables.map(kSecond + kDistance, kFrames[1]);
+    const u64 leaf = tables.leaf();
+    tables.map(kWindow, leaf & ~(kFrameBytes - 1));
+    Assembly main(kOther), caller(kCode);
+    main.li(s2, kSecond + kDistance);
+    main.li(s4, kWindow + leaf % kFrameBytes);
+    main.li(s6, Tables::entry(kFrames[2]));
+    main.li(s7, Tables::entry(kFrames[3]));
+    main.li(a7, Tables::entry(kFrames[1]));
+    const u64 loop = main.here();
+    main.far(s1, s1, kFirst);
+    main.far(s1, s1, kSecond);
+    go_round(main, loop, 4);
+    main.store(Op::SD, s6, 0, s4);
+    main.imm(Op::ADDI, t0, s6, 0);
+    main.imm(Op::ADDI, s6, s7, 0);
+    main.imm(Op::ADDI, s7, a7, 0);
+    main.imm(Op::ADDI, a7, t0, 0);
+    main.word(encode(Op::SFENCE_VMA, {.rs1 = s2}));
+    main.far(zero, t0, loop);
+    caller.far(ra, ra, kCode + kDistance);
+    caller.jal(ra, kCode + kDistance + 4);
+    caller.imm(Op::JALR, zero, s1, 0);
+    twins.put(into_supervisor(kOther), main, caller);
+    for (u8 i = 0; i < 4; ++i) {
+        Assembly function(kFrames[i]);
+        function.word(addi(a0 + i, a0 + i, 1));
+        function.word(addi(a0 + i, a0 + i, 2));
+        function.ret();
+        twins.put(function);
+    }
+    twins.run_times(2000, 61);
+    CHECK(twins.x(a0) > 500);
+    for (const u8 counter : {a1, a2, a3}) CHECK(twins.x(counter) > 100);
+    CHECK(twins.stats().dropped == 0);
+    CHECK(twins.stats().linked > 10);
+}
+
+TEST_CASE("jit_a_jump_to_the_second_half_of_a_fixed_one_asks_the_register", "[jit]") {
+    Twins twins;
+    Assembly main(kRam), one(kCode), two(kOther);
+    const u64 loop = main.here(), pair = loop + 24;
+    main.li(t1, kOther + pair % kFrameBytes);  // the pair's low part leads to the page's start
+    main.imm(Op::ANDI, t0, s5, 3);
+    main.branch(Op::BEQ, t0, zero, pair + 4);
+    REQUIRE(main.here() == pair);
+    main.far(ra, t1, kCode);
+    go_round(main, loop, 8);
+    main.jal(zero, loop);
+    for (Assembly* const code : {&one, &two}) {
+        const u8 counter = code == &one ? a0 : a1;
+        code->word(addi(counter, counter, 1));
+        code->ret();
+    }
+    twins.put(main, one, two);
+    twins.run_times(300, 41);
+    CHECK(twins.x(a0) > 200);
+    CHECK(twins.x(a1) > 100);
 }
