@@ -8,6 +8,7 @@
 #include "core/machine.hpp"
 #include "devices/board.hpp"
 #include "tests/devices/every_device.hpp"
+#include "tests/devices/other_layout.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -114,6 +115,17 @@ TEST_CASE("battery: truncated and mutated snapshots throw or load, and then noth
             } catch (const ArchiveError&) {}
             shake(port, *device, random, 20);
         }
+    }
+}
+
+TEST_CASE("battery: a snapshot that was saved with other fields is refused") {
+    NoSink sink;
+    std::mt19937_64 random(5);
+    for (const auto& [name, make] : every_device(sink)) {
+        FakePort port;
+        const auto device = make(port);
+        shake(port, *device, random, 200);
+        check_other_layouts_are_refused(*device);
     }
 }
 

@@ -57,9 +57,9 @@ struct Rig {
     Driver driver;
     u64 buffer, inbox;
     bool waiting = false;  // is a buffer for a message there?
-    explicit Rig(u64 without = Driver::kEventIdx)
-        : device(virtio_mmio(virtio_console(sink, {.size = {100, 30}, .ports = {{"org.example.one", host}}}))(
-              port)),
+    explicit Rig(u64 without = Driver::kEventIdx, bool console = true)
+        : device(virtio_mmio(virtio_console(
+              sink, {.size = {100, 30}, .ports = {{"org.example.one", host}}, .console = console}))(port)),
           driver(port, *device),
           buffer(driver.alloc(0x2'0000)),
           inbox(driver.alloc(0x4000)) {
@@ -129,6 +129,32 @@ TEST_CASE("ports: the driver is told of each, its name, and who is there", "[por
     r.record(PortRecord::Resized, 0, 50 << 16 | 132);
     CHECK(r.message() == Rig::plain(0, kResize, 1, std::string("\x32\0\x84\0", 4)));
     CHECK(get(*r.device, Driver::kConfig, 2) == 132);
+}
+
+TEST_CASE("ports: where no console is wanted none is told of, and the ports keep their numbers", "[ports]") {
+    Rig r(Driver::kEventIdx, false);
+    CHECK(get(*r.device, Driver::kConfig + 4) == 2);
+    r.control(0, kDeviceReady, 1);
+    CHECK(r.message() == Rig::plain(1, kDeviceAdd, 1));
+    CHECK(r.message().empty());
+    r.control(0, kPortReady, 1);
+    r.record(PortRecord::Resized, 0, 50 << 16 | 132);
+    CHECK(r.message().empty());
+    r.control(1, kPortReady, 1);
+    CHECK(r.message() == Rig::plain(1, kPortName, 1, "org.example.one"));
+    // A driver that insists.
+    r.data(0, "typed");
+    r.driver.submit(0, {{r.inbox + 0x1000, 16, true}});
+    r.driver.kick(0);
+    CHECK_FALSE(r.driver.collect(0));
+    r.driver.submit(1, {{r.buffer, 4}});
+    r.driver.kick(1);
+    CHECK(r.driver.collect(1));
+    CHECK(r.sink.text.empty());
+    const auto image = save_of(*r.device);
+    Rig other(Driver::kEventIdx, false);
+    load_into(*other.device, image);
+    CHECK(save_of(*other.device) == image);
 }
 
 TEST_CASE("ports: bytes go both ways, when the guest has opened the port", "[ports]") {

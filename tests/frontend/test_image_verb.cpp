@@ -168,6 +168,12 @@ TEST_CASE("image_refuses_in_words_that_help", "[image]") {
     const std::string path = folder.at("disk.qcow2"), raw = folder.at("disk.img");
     CHECK(says(complaint({"crate"}), "did you mean image create?"));
     CHECK(says(complaint({"create", path, "1G", "--cluster", "4K"}), "did you mean --cluster-size?"));
+    // As with qemu-img.
+    CHECK(says(complaint({"convert", "-O", "qcow2", path, path}), "did you mean --format?"));
+    CHECK(says(complaint({"convert", "-f", "raw", path, path}), "did you mean --from-format?"));
+    CHECK(says(complaint({"create", "-f", "raw", path, "1G"}), "did you mean --format?"));
+    CHECK(says(complaint({"create", "-F", "raw", path, "1G"}), "did you mean --backing-format?"));
+    CHECK(says(complaint({"info", "--output=json", path}), "did you mean --json?"));
     CHECK(says(complaint({"create", path}), "needs a size"));
     CHECK(says(complaint({"create", raw, "1G", "--cluster-size", "4K"}), "name it .qcow2"));
     CHECK(says(complaint({"create", path, "1G", "--cluster-size", "3K"}), "power of two"));
