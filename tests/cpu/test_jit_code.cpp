@@ -367,7 +367,7 @@ TEST_CASE("jit_fixed_jumps_lead_where_the_page_is_mapped", "[jit]") {
                   kDistance = 2 * kFrameBytes;
     const u64 kFrames[] = {kRam + 0x2'0000, kRam + 0x3'0000, kRam + 0x4'0000, kRam + 0x5'0000};
     Tables tables(twins);
-    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map_itself(80);
     tables.map(kFirst, kCode);
     tables.map(kSecond, kCode);
     tables.map(kFirst + kDistance, kFrames[0]);

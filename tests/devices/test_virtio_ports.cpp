@@ -10,7 +10,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -18,7 +17,9 @@
 #include "devices/stream/unix_socket.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "tests/devices/records.hpp"
 #include "tests/devices/virtio_driver.hpp"
+#include "tests/folder.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -269,36 +270,6 @@ TEST_CASE("CVE-2021-3748: ports: a reset by the driver closes them, and keeps wh
     load_into(*other.device, image);
     CHECK(save_of(*other.device) == image);
 }
-
-namespace {
-struct Records {
-    std::mutex lock;
-    std::vector<std::vector<u8>> all;
-    stream::Deliver deliver() {
-        return [this](std::span<const u8> record) {
-            const std::lock_guard guard(lock);
-            all.emplace_back(record.begin(), record.end());
-        };
-    }
-    // The record of that number, when it has come.
-    std::vector<u8> at(std::size_t number) {
-        for (int i = 0; i < 500; ++i) {
-            {
-                const std::lock_guard guard(lock);
-                if (all.size() > number) return all[number];
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-        return {};
-    }
-};
-struct Folder {
-    std::filesystem::path path =
-        std::filesystem::temp_directory_path() / ("ports" + std::to_string(::getpid()));
-    Folder() { std::filesystem::create_directory(path); }
-    ~Folder() { std::filesystem::remove_all(path); }
-};
-}  // namespace
 
 TEST_CASE("ports: a socket's guests come and go, one at a time", "[ports]") {
     const Folder folder;

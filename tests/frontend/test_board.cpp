@@ -64,7 +64,7 @@ T at(Machine& machine, u64 paddr) {
 }  // namespace
 
 TEST_CASE("the_device_tree_has_the_shape_of_virt", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     config.initrd = folder.file("initrd", std::string(5000, 'i'));
     config.append = "console=ttyS0";
@@ -125,7 +125,7 @@ TEST_CASE("the_virtio_console_is_there_where_it_is_asked_for", "[frontend][board
 }
 
 TEST_CASE("memory_holds_what_the_tree_and_the_rom_say", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     config.initrd = folder.file("initrd", std::string(5000, 'i'));
     TextSink sink;
@@ -155,7 +155,7 @@ TEST_CASE("memory_holds_what_the_tree_and_the_rom_say", "[frontend][board]") {
 }
 
 TEST_CASE("what_cannot_be_placed_is_refused", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     TextSink sink;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     config.memory = RunConfig::kLeastMemory;
@@ -182,7 +182,7 @@ TEST_CASE("what_cannot_be_placed_is_refused", "[frontend][board]") {
 }
 
 TEST_CASE("a_reset_board_is_a_new_board", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     TextSink sink;
     const RunConfig config = config_for(folder.file("elf", elf_of(spin_program())));
     Board board(config, sink);
@@ -197,7 +197,7 @@ TEST_CASE("a_reset_board_is_a_new_board", "[frontend][board]") {
 
 TEST_CASE("boards_interleaved_in_one_process_end_as_alone", "[frontend][board]") {
     constexpr u64 kTicks = 300'000;
-    const TemporaryFolder folder;
+    const Folder folder;
     TextSink sink;
     const RunConfig first = config_for(folder.file("a", elf_of(spin_program())));
     RunConfig second = config_for(folder.file("b", elf_of(echo_program())));

@@ -117,7 +117,7 @@ TEST_CASE("code_in_flash_may_go_under_a_hart_on_a_thread", "[flash][parallel]") 
 }
 
 TEST_CASE("a_short_variable_store_is_filled_up_with_what_erased_flash_is", "[flash]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string variables = std::string(40, 'x') + "_FVH";
     const std::string code = folder.file("code", std::string(4096, 0)),
                       store = folder.file("store", variables);

@@ -153,7 +153,7 @@ TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
     config.deterministic = true;
     CHECK(complaint_of([&] { validate(config); }).starts_with("--vsock: "));
     CHECK(complaint_of([] { make_vsock({3, "/nowhere/at/all"}); }).starts_with("--vsock: /nowhere/at/all: "));
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("file", "x");
     CHECK(complaint_of([&] {
               make_vsock({3, file});
@@ -164,7 +164,7 @@ TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
 }
 
 TEST_CASE("a_mistyped_option_of_a_disk_is_named", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("a.img", "x"), odd = folder.file("b,c", "x");
     for (const char* const text : {",readonly", ",readonly,serial=x", ",serial=x,readonly"})
         CHECK(complaint_of([&] {
@@ -175,7 +175,7 @@ TEST_CASE("a_mistyped_option_of_a_disk_is_named", "[frontend]") {
 }
 
 TEST_CASE("an_output_is_never_a_file_that_the_run_uses", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("a.img", "content"), link = folder.at("link");
     std::filesystem::create_hard_link(file, link);
     RunConfig config;
@@ -253,7 +253,7 @@ TEST_CASE("wrong_values_are_one_clear_line", "[frontend]") {
 }
 
 TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("c",
                                          "# comment\nimage = I m\nmemory=512M\r\n\nstats = true\ndisk = a\n"
                                          "disk = b,ro\nappend = x=1 y=#2\n");
@@ -266,7 +266,7 @@ TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
 }
 
 TEST_CASE("a_wrong_configuration_file_is_told_with_its_line", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string unknown = folder.file("u", "image = x\nmemroy = 1G\n"),
                       strange = folder.file("s", "image\n");
     CHECK(complaint_of([&] {
@@ -313,7 +313,7 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.perf_map = true;
     full.dump_translation = "0x80000000,1:2";
     full.code_cache = u64{3} << 20;
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     for (const RunConfig& config : {full, parse_run(Arguments{"Image"}).config}) {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
