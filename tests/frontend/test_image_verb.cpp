@@ -188,7 +188,7 @@ TEST_CASE("image_refuses_in_words_that_help", "[image]") {
 }
 
 TEST_CASE("an_image_is_never_its_own_backing_file", "[image]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string base = folder.at("base.qcow2"), top = folder.at("top.qcow2");
     CHECK(image({"create", base, "1M"}).code == 0);
     CHECK(image({"create", top, "--backing", "base.qcow2"}).code == 0);
