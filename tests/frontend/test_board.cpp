@@ -98,7 +98,7 @@ TEST_CASE("the_device_tree_has_the_shape_of_virt", "[frontend][board]") {
 }
 
 TEST_CASE("the_virtio_console_is_there_where_it_is_asked_for", "[frontend][board][ports]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     TextSink sink;
     constexpr u64 kHostFeatures = 0x10, kMultiport = 2, kSize = 1;

@@ -195,7 +195,7 @@ TEST_CASE("an_output_is_never_a_file_that_the_run_uses", "[frontend]") {
 }
 
 TEST_CASE("an_output_is_never_behind_a_disk_of_the_run", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string base = folder.file("base.img", std::string(1 << 20, 'x'));
     const auto over = [&](const char* name, const std::string& backing, ImageFormat format) {
         const auto file = open_host_file(folder.at(name), {.create = true});
@@ -374,7 +374,7 @@ TEST_CASE("a_watchdog_resets_where_nothing_else_is_asked_for", "[frontend][watch
           Arguments{"Image", "--watchdog=resett"}})
         CHECK(complaint_of([&] { (void)parse_run(words); }) ==
               "--watchdog: 'resett' is no action: choose reset, poweroff, pause or none");
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const Arguments two{"--watchdog", folder.file("one", "x"), "other"};
     CHECK(complaint_of([&] { (void)parse_run(two); }).starts_with("run: more than one image"));
 }
