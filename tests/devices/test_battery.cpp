@@ -217,6 +217,7 @@ struct WaitingHart final : Hart {
     void turn_ended() override {}
     bool code_changed(u64, u64) override { return false; }
     void frame_changed(u64) override {}
+    void frame_marked(u64) override {}
     u64 retired() const override { return 0; }
 };
 
