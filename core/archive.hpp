@@ -2,7 +2,8 @@
 //
 // A component names every field of its State once, in `describe(Archive&)`. Which way the data flows is the
 // archive's business. Loading distrusts: sizes are bounded, missing and trailing bytes are errors that name
-// the field, and a component checks ranges with `require` after its fields are in.
+// the field, sections made of other fields than today's are refused, and a component checks ranges with
+// `require` after its fields are in.
 #pragma once
 #include <array>
 #include <concepts>
@@ -79,15 +80,35 @@ private:
     Archive& archive_;
 };
 
+// What a section is made of, as a number: names and sizes of its fields, and the sections in it, in order.
+class SectionLayout {
+public:
+    explicit SectionLayout(std::string_view name) : name_(name) { add(name, 0, 0); }
+    void add(std::string_view name, std::size_t size, std::size_t unit);
+    const std::string& name() const { return name_; }
+    u32 digest() const { return digest_; }
+
+private:
+    std::string name_;
+    u32 digest_ = 0;
+};
+
 class SaveArchive final : public Archive {
 public:
     void begin(std::string_view section) override;
-    void end() override {}
+    void end() override;
     void raw(std::string_view name, void* data, std::size_t size, std::size_t unit) override;
     std::vector<u8> take() { return std::move(out_); }
 
 private:
+    struct Open {
+        SectionLayout layout;
+        std::size_t digest_at;  // in out_
+    };
+    void append(const void* data, std::size_t size);
+
     std::vector<u8> out_;
+    std::vector<Open> open_;
 };
 
 class LoadArchive final : public Archive {
@@ -95,12 +116,21 @@ public:
     explicit LoadArchive(std::span<const u8> in) : in_(in) {}
     bool loading() const override { return true; }
     void begin(std::string_view section) override;
-    void end() override {}
+    void end() override;
     void raw(std::string_view name, void* data, std::size_t size, std::size_t unit) override;
     void finish() const;  // throws when bytes are left over
 
 private:
+    struct Open {
+        SectionLayout layout;
+        u32 digest;  // that it was saved with
+    };
+    void take(std::string_view name, void* data, std::size_t size);
+    void require_known_layout() const;
+
     std::span<const u8> in_;
+    std::vector<Open> open_;
+    std::string unknown_;  // the first section that was saved with another layout; end() cannot throw
 };
 
 // XXH3 of everything described, section names included.

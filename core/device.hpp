@@ -70,8 +70,8 @@ public:
 
     virtual void reset() = 0;  // to the state of a new device; its irq line is already low
     virtual void describe(Archive& archive) = 0;
-    // A snapshot was loaded, and nothing of it was wrong: what is outside of the machine may follow now.
-    // Throws ArchiveError.
+    // A snapshot was loaded, and nothing of it was wrong: what is outside of the machine, and what outlives a
+    // reset, may follow now and not before. Throws ArchiveError, and then has changed neither.
     virtual void loaded() {}
     virtual void describe_node(DeviceTree&, const NodePlace&) const {}
 

@@ -59,7 +59,8 @@ public:
     // Code was written to, in one frame of RAM. false: the hart holds no decoded instructions of that frame
     // (any more).
     virtual bool code_changed(u64 paddr, u64 bytes) = 0;
-    virtual void frame_changed(u64 frame) = 0;  // its host address or its marks: what is derived is stale
+    virtual void frame_changed(u64 frame) = 0;  // its host address: what is derived is stale
+    virtual void frame_marked(u64 frame) = 0;   // its marks: stores to it must not go unseen
     virtual u64 retired() const = 0;            // since reset
 };
 }  // namespace hartline

@@ -74,10 +74,7 @@ public:
         const auto lock = machine_.guard();
         machine_.ram_written(paddr, bytes, machine_.ram_.marks(machine_.ram_.frame_of(paddr)));
     }
-    void code_decoded(u64 frame) override {
-        machine_.ram_.mark(frame, Ram::kCode);
-        machine_.ram_moved(frame);
-    }
+    void code_decoded(u64 frame) override { machine_.mark(frame, Ram::kCode); }
     bool parallel() const override { return machine_.config_.parallel; }
     bool alone() const override { return machine_.harts() == 1; }
 
@@ -113,10 +110,8 @@ Hart& Machine::add_hart(const HartFactory& make) {
 void Machine::watch(u64 paddr, u64 bytes, Device& device) {
     if (bytes == 0 || !ram_.contains(paddr, bytes)) return;
     watches_.push_back({paddr, bytes, &device});
-    for (u64 frame = ram_.frame_of(paddr); frame <= ram_.frame_of(paddr + bytes - 1); ++frame) {
-        ram_.mark(frame, Ram::kWatched);
-        for (const Seat& seat : harts_) seat.hart->frame_changed(frame);
-    }
+    for (u64 frame = ram_.frame_of(paddr); frame <= ram_.frame_of(paddr + bytes - 1); ++frame)
+        mark(frame, Ram::kWatched);
 }
 
 std::unique_lock<std::recursive_mutex> Machine::guard() const {
@@ -266,6 +261,11 @@ void Machine::ram_written(u64 paddr, u64 bytes, u8 marks) {
     for (const Watch& watch : watches_)
         if (paddr < watch.paddr + watch.bytes && watch.paddr < paddr + bytes)
             watch.device->watched_write(paddr, static_cast<unsigned>(bytes));
+}
+
+void Machine::mark(u64 frame, Ram::Mark mark) {
+    ram_.mark(frame, mark);
+    for (const Seat& seat : harts_) seat.hart->frame_marked(frame);
 }
 
 void Machine::ram_moved(u64 frame) {

@@ -124,6 +124,7 @@ private:
     std::unique_lock<std::recursive_mutex> guard() const;
     void ram_written(u64 paddr, u64 bytes, u8 marks) override;
     void ram_moved(u64 frame) override;
+    void mark(u64 frame, Ram::Mark mark);  // from now on
     void fixed_pages_changed();
     void follow_pages(Seat& seat);
 

@@ -128,4 +128,8 @@ void HartEngine::drop_derived() {
 void HartEngine::frame_changed(u64 frame) {
     r_.cpu.tlb.flush_frame(r_.cpu.ram.base() + (frame << kFrameShift));
 }
+
+void HartEngine::frame_marked(u64 frame) {
+    r_.cpu.tlb.flush_stores(r_.cpu.ram.base() + (frame << kFrameShift));
+}
 }  // namespace hartline

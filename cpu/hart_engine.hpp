@@ -32,6 +32,7 @@ public:
     void drop_derived() override;
     void turn_ended() override { r_.cpu.s.reserved = false; }
     void frame_changed(u64 frame) override;
+    void frame_marked(u64 frame) override;
     u64 retired() const override { return r_.cpu.s.retired; }
 
     // --- Engine

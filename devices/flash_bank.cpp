@@ -164,15 +164,10 @@ void FlashBank::done(u8 errors) {
     s_.shows = Shows::Status;
 }
 
-void FlashBank::fill(u64 sector, u8 value) {
-    sectors_[sector].bytes = {};
-    sectors_[sector].blank = value;
-}
-
 void FlashBank::erase(u64 offset) {
     if (read_only_) return done(kEraseError | kLocked);
     const u64 sector = offset / kFlashSectorBytes;
-    fill(sector, 0xff);
+    sectors_[sector] = Sector{};
     const std::vector<u8> erased(file_ ? kFlashSectorBytes : 0, 0xff);
     done(store(sector * kFlashSectorBytes, erased) ? 0 : kEraseError);
 }
@@ -229,33 +224,44 @@ void FlashBank::describe(Archive& archive) {
                         s_.buffer_at % kBufferBytes == 0 && s_.buffer_at < kFlashBankBytes &&
                         (s_.expects == Expects::BufferData) == (s_.buffer_left != 0),
                     "flash.state");
-    if (!read_only_)
-        for (u64 i = 0; i < kSectors; ++i) describe_sector(archive, i);
-    else
-        describe_fixed(archive);
+    if (read_only_) return describe_fixed(archive);
+    if (archive.loading()) loading_.assign(kSectors, {});
+    for (u64 i = 0; i < kSectors; ++i)
+        describe_sector(archive, archive.loading() ? loading_[i] : sectors_[i]);
 }
 
 // A sector whose bytes are all the same is that byte, in whatever form it is kept.
-void FlashBank::describe_sector(Archive& archive, u64 sector) {
-    Sector& s = sectors_[sector];
-    if (!s.bytes.empty() && std::ranges::all_of(s.bytes, [&](u8 byte) { return byte == s.bytes[0]; }))
-        fill(sector, s.bytes[0]);
-    bool even = s.bytes.empty();
+void FlashBank::describe_sector(Archive& archive, Sector& sector) {
+    std::vector<u8>& bytes = sector.bytes;
+    if (!bytes.empty() && std::ranges::all_of(bytes, [&](u8 byte) { return byte == bytes[0]; }))
+        sector = {.bytes = {}, .blank = bytes[0]};
+    bool even = bytes.empty();
     archive.field("even", even);
-    archive.field("blank", s.blank);
-    if (archive.loading()) s.bytes.assign(even ? 0 : kFlashSectorBytes, 0);
-    if (!even) archive.raw("bytes", s.bytes.data(), s.bytes.size(), 1);
+    archive.field("blank", sector.blank);
+    if (even) return;
+    bytes.resize(kFlashSectorBytes);
+    archive.raw("bytes", bytes.data(), bytes.size(), 1);
 }
 
-// The file is the machine's flash: it becomes what was loaded, once all of it was.
-void FlashBank::loaded() {
-    if (file_ == nullptr) return;
-    for (u64 i = 0; i < kSectors; ++i) {
-        const Sector& s = sectors_[i];
+bool FlashBank::store_all(std::span<const Sector> sectors) {
+    for (u64 i = 0; file_ != nullptr && i < sectors.size(); ++i) {
+        const Sector& s = sectors[i];
         const auto all = s.bytes.empty() ? std::vector<u8>(kFlashSectorBytes, s.blank) : s.bytes;
-        if (!store(i * kFlashSectorBytes, all))
-            throw ArchiveError("snapshot: the file of flash.bytes cannot be written");
+        if (!store(i * kFlashSectorBytes, all)) return false;
     }
+    return true;
+}
+
+// What is programmed outlives a reset, so it becomes what was loaded only when all of it was; and the file,
+// which is the machine's flash, with it.
+void FlashBank::loaded() {
+    if (loading_.empty()) return;
+    if (!store_all(loading_)) {
+        store_all(sectors_);  // as far as the host can
+        throw ArchiveError("snapshot: the file of flash.bytes cannot be written");
+    }
+    std::ranges::move(loading_, sectors_.begin());
+    loading_.clear();
 }
 
 // A snapshot goes with the code that it ran with, but does not carry it.

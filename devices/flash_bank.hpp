@@ -14,7 +14,10 @@ public:
     // `bytes` is 1, 2, 4 or 8, aligned, and inside.
     u64 read(u64 offset, unsigned bytes) const;
     void write(u64 offset, unsigned bytes, u64 value);
-    void reset() { s_ = State{}; }
+    void reset() {
+        s_ = State{};
+        loading_.clear();
+    }
     // May harts fetch from the array without asking? Only where it never changes, and while it is what reads
     // show.
     bool fixed() const { return read_only_ && s_.shows == Shows::Array && s_.expects == Expects::Command; }
@@ -55,10 +58,10 @@ private:
     void program_buffer();
     void program(u64 offset, std::span<const u8> bytes);
     void done(u8 errors);
-    void fill(u64 sector, u8 value);
     std::vector<u8>& writable(u64 sector);
     bool store(u64 offset, std::span<const u8> bytes);
-    void describe_sector(Archive& archive, u64 sector);
+    bool store_all(std::span<const Sector> sectors);
+    static void describe_sector(Archive& archive, Sector& sector);
     void describe_fixed(Archive& archive);
 
     struct State {
@@ -78,6 +81,7 @@ private:
     }
 
     std::array<Sector, kSectors> sectors_;  // state
+    std::vector<Sector> loading_;           // the same of a snapshot, until all of that was found right
     bool read_only_;
     std::shared_ptr<HostFile> file_;
 };

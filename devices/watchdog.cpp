@@ -4,6 +4,7 @@
 // a part of the timer's, from its offset 0xa0.
 #include "devices/watchdog.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -31,6 +32,7 @@ constexpr std::array<u8, 12> kHalfSeconds{1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 28,
 // The count is of 16000 cycles a half second: exact with the 24 MHz oscillator by 750, short with the other.
 constexpr u64 kCyclesAHalf = 16'000, kHoscHz = 32'000, kLoscHz = 32'768, kNsASecond = 1'000'000'000;
 constexpr u32 kOscillatorHz = 24'000'000;
+constexpr u64 kTellEveryNs = 10 * kNsASecond;
 constexpr u32 kExpiry = 0;  // the event
 
 class Watchdog final : public Device {
@@ -44,7 +46,7 @@ public:
     void on_event(u32) override;
     void reset() override {
         s_ = State{};
-        told_ = false;
+        told_at_.reset();
     }
     void describe(Archive& archive) override;
     void describe_node(DeviceTree& tree, const NodePlace& place) const override;
@@ -57,6 +59,7 @@ private:
     void write_keyed(u64 offset, u32 value);
     void set_mode(u32 value);
     void act();
+    void tell();
     void update_irq() { port_.set_irq(s_.irq_enabled && s_.irq_pending); }
 
     struct State {
@@ -69,7 +72,7 @@ private:
     DevicePort& port_;
     WatchdogAction action_;
     std::function<void()> expired_;
-    bool told_ = false;  // where nothing stops a guest from going on and on, once until the next reset
+    std::optional<u64> told_at_;  // ns; nothing: not since the last reset
 };
 
 bool Watchdog::read(u64 offset, unsigned bytes, u64& value) {
@@ -149,8 +152,16 @@ void Watchdog::on_event(u32) {
     update_irq();
 }
 
+// Where nothing stops a guest from going on and on, not each time.
+void Watchdog::tell() {
+    const u64 now = port_.now();
+    if (!expired_ || (action_ == WatchdogAction::None && told_at_ && now - *told_at_ < kTellEveryNs)) return;
+    told_at_ = now;
+    expired_();
+}
+
 void Watchdog::act() {
-    if (expired_ && !std::exchange(told_, action_ == WatchdogAction::None)) expired_();
+    tell();
     switch (action_) {
         case WatchdogAction::Reset: return port_.request_stop({StopRequest::Kind::Reset, 0});
         case WatchdogAction::PowerOff: return port_.request_stop({StopRequest::Kind::PowerOff, 0});

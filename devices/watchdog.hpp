@@ -17,6 +17,7 @@ constexpr std::string_view name(WatchdogAction action) {
 }
 
 // The watchdog of Allwinner's D1, for which Linux has a driver wherever it has RISC-V: 0.5 to 16 s of virtual
-// time. `expired` is called before the action; empty: nobody is told. It has no part in the machine's state.
+// time. `expired` is called before the action, but where that is None once in 10 s of virtual time; empty:
+// nobody is told. It has no part in the machine's state.
 DeviceFactory watchdog(WatchdogAction action, std::function<void()> expired = {});
 }  // namespace hartline

@@ -222,13 +222,17 @@ void Tlb::flush_superpages(u64 vaddr, bool any_space, u64 asid) {
     });
 }
 
-void Tlb::flush_frame(u64 paddr) {
-    const u64 frame = paddr >> kFrameShift;
-    for (Kind& kind : kinds_)
-        kind.by_frame.each(frame, [&](unsigned at) {
-            if (kind.meta[at].frame == frame) kind.tags[at] = kInvalid;
-        });
+void Tlb::Kind::drop(u64 frame) {
+    by_frame.each(frame, [&](unsigned at) {
+        if (meta[at].frame == frame) tags[at] = kInvalid;
+    });
 }
+
+void Tlb::flush_frame(u64 paddr) {
+    for (Kind& kind : kinds_) kind.drop(paddr >> kFrameShift);
+}
+
+void Tlb::flush_stores(u64 paddr) { kind(Access::Store).drop(paddr >> kFrameShift); }
 
 // Jumps are remembered anew by what the TLB holds, and by what it will.
 bool Tlb::renew_fetches() {

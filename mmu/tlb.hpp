@@ -64,8 +64,10 @@ public:
     void flush_asid(u64 asid);                     // keeps global mappings
     void flush_address(u64 vaddr);                 // in every address space
     void flush_address_asid(u64 vaddr, u64 asid);  // keeps global mappings
-    // A frame of RAM changed its host address or must not be written unseen.
+    // A frame of RAM changed its host address.
     void flush_frame(u64 paddr);
+    // It must not be written unseen.
+    void flush_stores(u64 paddr);
     // Since this was last asked: may an address, in a context by which it was fetched from, lead elsewhere
     // now? Where an entry only gave way to another, it does not.
     bool take_fetches_void() { return fetches_void_ && renew_fetches(); }
@@ -111,6 +113,7 @@ private:
         std::array<u64, kEntries> tags, addends;
         std::array<Meta, kEntries> meta;
         ByFrame by_frame;
+        void drop(u64 frame);
     };
     static constexpr unsigned kKinds = 3, kModes = 8, kSpaces = 32;
     static constexpr unsigned kUntranslated = 0, kCommon = 1, kFirstSpace = 2;

@@ -147,17 +147,13 @@ UserNetwork::UserNetwork(u16 mtu, const std::vector<PublishedPort>& published) {
 }
 
 void UserNetwork::publish(const PublishedPort& port) {
-    const std::string name = port.host + ":" + std::to_string(port.port) + (port.udp ? "/udp" : "");
     in_addr host{};
     if (inet_pton(AF_INET, port.host.c_str(), &host) != 1)
         throw std::runtime_error("--publish: '" + port.host +
                                  "' is no IPv4 address: give for example 0.0.0.0");
     errno = 0;
     if (slirp_add_hostfwd(slirp_, port.udp, host, port.port, in_addr{}, port.guest_port) == 0) return;
-    const int why = errno;
-    throw std::runtime_error("--publish: port " + name +
-                             " cannot be had: " + (why != 0 ? std::strerror(why) : "libslirp refuses it") +
-                             ": choose another, or end who has it");
+    throw std::runtime_error(unpublished(port, errno));
 }
 
 int UserNetwork::add_poll(int fd, int events, void* opaque) {
@@ -224,6 +220,20 @@ void UserNetwork::turn() {
     coalescer_.flush();
 }
 }  // namespace
+
+std::string unpublished(const PublishedPort& port, int error) {
+    constexpr u16 kFirstUnprivileged = 1024, kUnprivileged = 8000;
+    const std::string protocol = port.udp ? "/udp" : "";
+    std::string way_out = "choose another, or end who has it";
+    if (error == EACCES && port.port < kFirstUnprivileged)
+        way_out = "ports below 1024 are root's: choose another, " + port.host + ":" +
+                  std::to_string(port.port + kUnprivileged) + ":" + std::to_string(port.guest_port) +
+                  protocol + " for example";
+    if (error == EADDRNOTAVAIL)
+        way_out = "that is no address of this host's: leave it out, or give 0.0.0.0 for all of them";
+    return "--publish: port " + port.host + ":" + std::to_string(port.port) + protocol +
+           " cannot be had: " + (error != 0 ? std::strerror(error) : "libslirp refuses it") + ": " + way_out;
+}
 
 std::shared_ptr<NetBackend> user_network(u16 mtu, const std::vector<PublishedPort>& published) {
     return std::make_shared<UserNetwork>(mtu, published);

@@ -21,4 +21,6 @@ struct PublishedPort {
 
 // Throws std::runtime_error, which names the port that cannot be had and why.
 std::shared_ptr<NetBackend> user_network(u16 mtu, const std::vector<PublishedPort>& published);
+// Why a port cannot be had, and the way out. `error`: errno, or 0 where nobody knows.
+std::string unpublished(const PublishedPort& port, int error);
 }  // namespace hartline::net

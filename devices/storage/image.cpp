@@ -25,7 +25,13 @@ struct Link {
     ImageOptions options;
 };
 
-std::unique_ptr<DiskImage> open_link(Link link, std::vector<const HostFile*>& above);
+// The files of a chain, from its first image on.
+struct Chain {
+    std::vector<const HostFile*> files;
+    std::vector<std::string> paths;
+};
+
+std::unique_ptr<DiskImage> open_link(Link link, Chain& above);
 
 ImageFormat backing_format(const qcow2::Header& header, const Link& link) {
     if (!header.backing_format) {
@@ -68,8 +74,7 @@ std::unique_ptr<HostFile> open_backing_file(const std::string& backing, const Li
     return open_host_file(inner, options);
 }
 
-std::unique_ptr<DiskImage> open_backing(const qcow2::Header& header, const Link& link,
-                                        std::vector<const HostFile*>& above) {
+std::unique_ptr<DiskImage> open_backing(const qcow2::Header& header, const Link& link, Chain& above) {
     if (!header.backing) return nullptr;
     Link next;
     next.format = backing_format(header, link);
@@ -77,7 +82,7 @@ std::unique_ptr<DiskImage> open_backing(const qcow2::Header& header, const Link&
     next.options.writable_backing = false;
     next.options.read_only = !link.options.writable_backing;
     next.path = resolve_backing(link.path, *header.backing);
-    if (above.size() >= kMostImages)
+    if (above.files.size() >= kMostImages)
         refuse(link.path, "has more than 32 images in its chain of backing files");
     try {
         next.file = open_backing_file(*header.backing, link, next.options.read_only);
@@ -85,21 +90,22 @@ std::unique_ptr<DiskImage> open_backing(const qcow2::Header& header, const Link&
         if (std::string(error.what()).starts_with(link.path)) throw;
         refuse(link.path, std::string("its backing file ") + error.what());
     }
-    for (const HostFile* file : above)
+    for (const HostFile* file : above.files)
         if (next.file->same_as(*file)) refuse(link.path, "is its own backing file, by " + *header.backing);
     return open_link(std::move(next), above);
 }
 
-std::unique_ptr<DiskImage> open_link(Link link, std::vector<const HostFile*>& above) {
+std::unique_ptr<DiskImage> open_link(Link link, Chain& above) {
+    const bool first = above.files.empty();
+    above.files.push_back(link.file.get());
+    above.paths.push_back(link.path);
     if (link.format == ImageFormat::Raw)
-        return above.empty() ? open_raw(std::move(link.file), link.path)
-                             : open_raw_backing(std::move(link.file), link.path);
+        return first ? open_raw(std::move(link.file), link.path)
+                     : open_raw_backing(std::move(link.file), link.path);
     const qcow2::Header header = qcow2::read_header(*link.file, link.path);
-    if (header.size == 0 && above.empty())
-        refuse(link.path, "is empty; give it a size: hartline image resize");
-    if (header.size % 512 != 0 && above.empty())
+    if (header.size == 0 && first) refuse(link.path, "is empty; give it a size: hartline image resize");
+    if (header.size % 512 != 0 && first)
         refuse(link.path, "its disk's size is no multiple of 512; round it up: hartline image resize");
-    above.push_back(link.file.get());
     auto backing = open_backing(header, link, above);
     return std::make_unique<qcow2::Image>(std::move(link.file), header, std::move(backing), link.path);
 }
@@ -128,10 +134,22 @@ ImageFormat format_of(HostFile& file, const std::string& path, const std::option
            "format=qcow2 if it is one, format=raw if not");
 }
 
-std::unique_ptr<DiskImage> open_image(const std::string& path, const ImageOptions& options) {
+namespace {
+std::unique_ptr<DiskImage> open_chain(const std::string& path, const ImageOptions& options, Chain& chain) {
     Link link{open_host_file(path, {.read_only = options.read_only}), path, ImageFormat::Raw, options};
     link.format = format_of(*link.file, path, options.format);
-    std::vector<const HostFile*> above;
-    return open_link(std::move(link), above);
+    return open_link(std::move(link), chain);
+}
+}  // namespace
+
+std::unique_ptr<DiskImage> open_image(const std::string& path, const ImageOptions& options) {
+    Chain chain;
+    return open_chain(path, options, chain);
+}
+
+std::vector<std::string> image_files(const std::string& path, const ImageOptions& options) {
+    Chain chain;
+    (void)open_chain(path, options, chain);
+    return chain.paths;
 }
 }  // namespace hartline

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "devices/storage/backend.hpp"
 #include "devices/storage/host_file.hpp"
@@ -61,6 +62,8 @@ struct ImageOptions {
 
 // Throws std::runtime_error: one line that names the file, what is wrong, and the way out.
 std::unique_ptr<DiskImage> open_image(const std::string& path, const ImageOptions& options = {});
+// The names of all files that it would open: the image's own, and those behind it. Throws as that does.
+std::vector<std::string> image_files(const std::string& path, const ImageOptions& options = {});
 // The format that open_image() takes a file for.
 ImageFormat format_of(HostFile& file, const std::string& path, const std::optional<ImageFormat>& declared);
 // What a backing file's name in the image at `path` means: relative names are to its folder.

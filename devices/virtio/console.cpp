@@ -83,6 +83,7 @@ private:
     static unsigned port_of(unsigned queue) {
         return queue < kConsoleQueues ? 0 : (queue - kFirstNamed) / 2 + 1;
     }
+    bool there(unsigned port) const { return port != 0 || options_.console; }
     bool multiport() const { return accepted(kMultiport); }
     bool constant(unsigned port) const { return port == 0 || options_.ports[port - 1].host->constant(); }
     bool may_receive(unsigned port) const;
@@ -111,7 +112,7 @@ private:
 
 VirtioConsole::VirtioConsole(DevicePort& port, ByteSink& sink, const ConsoleOptions& options)
     : VirtioDevice(port, {"virtio_console", kDeviceType,
-                          u64{1} << kSize | (options.ports.empty() ? 0 : u64{1} << kMultiport),
+                          u64{options.console} << kSize | (options.ports.empty() ? 0 : u64{1} << kMultiport),
                           queue_sizes(options.ports.size())}),
       ports_(1 + options.ports.size()),
       sink_(sink),
@@ -173,6 +174,7 @@ u64 VirtioConsole::transmit(unsigned port, const Chain& chain) {
 
 // What is sent where nobody is, is lost, as on a line that is not connected.
 void VirtioConsole::send(unsigned port, std::span<const u8> bytes) {
+    if (!there(port)) return;
     if (port == 0) return sink_.write(bytes);
     Port& to = ports_[port];
     if (!to.connected) return;
@@ -183,7 +185,8 @@ void VirtioConsole::send(unsigned port, std::span<const u8> bytes) {
 // --- what comes from outside
 
 void VirtioConsole::input(std::span<const u8> record) {
-    if (record.size() < 2 || record[0] > static_cast<u8>(PortRecord::Resized) || record[1] >= ports_.size())
+    if (record.size() < 2 || record[0] > static_cast<u8>(PortRecord::Resized) || record[1] >= ports_.size() ||
+        !there(record[1]))
         return;
     take_record(static_cast<PortRecord>(record[0]), record[1], record.subspan(2));
 }
@@ -240,10 +243,11 @@ u64 VirtioConsole::command(const Chain& chain) {
 void VirtioConsole::obey(const Control& control) {
     if (control.event == kDeviceReady) {
         if (control.value != 1) return;
-        for (unsigned port = 0; port < ports_.size(); ++port) tell(port, kAdd);
+        for (unsigned port = 0; port < ports_.size(); ++port)
+            if (there(port)) tell(port, kAdd);
         return;
     }
-    if (control.id >= ports_.size()) return;
+    if (control.id >= ports_.size() || !there(control.id)) return;
     Port& at = ports_[control.id];
     if (control.event == kPortReady && control.value == 1) {
         const unsigned kind = control.id == 0 ? kConsole | kNewSize : kName;
@@ -342,7 +346,8 @@ void VirtioConsole::describe_own(Archive& archive) {
         archive.field("connection", port.connection);
         archive.field("credit", port.credit);
         archive.require((port.pending & ~unsigned{kAllPending}) == 0 &&
-                            (port.pending & (number == 0 ? kName : kConsole | kNewSize)) == 0,
+                            (port.pending & (number == 0 ? kName : kConsole | kNewSize)) == 0 &&
+                            (port.pending == 0 || there(number)),
                         "console.pending");
         archive.require(!constant(number) || port.connected, "console.connected");
         archive.require(port.credit <= i64{stream::kPortWindow} && port.credit >= -i64{kMostBytes},

@@ -22,6 +22,7 @@ struct ConsoleOptions {
     ConsoleSize size = {};
     std::vector<ConsolePort> ports = {};  // at most kMostPorts; numbered from 1, the console is 0
     unsigned typed = 0;                   // the port whose room input_room() tells
+    bool console = true;                  // false: port 0 is not there, and the ports alone are
 };
 // What the guest sends to the console goes to `sink`, which outlives the device. Its input is records, see
 // stream::PortRecord.

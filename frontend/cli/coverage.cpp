@@ -11,14 +11,14 @@ namespace hartline {
 namespace {
 constexpr const char* kUse = "hartline coverage FILE… [--html FILE]";
 
-void help() {
-    std::cout
-        << kUse
-        << ": what the runs that wrote these files exercised: rows of the instruction\n"
+}  // namespace
+
+std::string coverage_help() {
+    return std::string(kUse) +
+           ": what the runs that wrote these files exercised: rows of the instruction\n"
            "table and classes of their operands, traps, CSRs. Files come from hartline run --coverage FILE, which\n"
            "adds to what is there. With --html also a page, which needs no other files.\n";
 }
-}  // namespace
 
 int verb_coverage(std::span<const std::string> arguments) {
     Coverage sum;
@@ -26,7 +26,10 @@ int verb_coverage(std::span<const std::string> arguments) {
     bool any = false;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         const std::string& argument = arguments[i];
-        if (argument == "--help" || argument == "-h") return help(), 0;
+        if (argument == "--help" || argument == "-h") {
+            std::cout << coverage_help();
+            return 0;
+        }
         if (argument == "--html") {
             if (i + 1 == arguments.size()) throw InputError("coverage", "--html names no file", kUse);
             html = arguments[++i];

@@ -1,6 +1,7 @@
 // hartline image: making, looking at, checking and changing disk images.
 #include <boost/program_options.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <span>
@@ -97,6 +98,25 @@ struct Given {
     }
 };
 
+// What qemu-img calls otherwise; of two for a letter, the first that the sub-verb has.
+constexpr std::pair<std::string_view, const char*> kOfQemuImg[] = {
+    {"-O", "format"},   {"-f", "from-format"}, {"-f", "format"}, {"-b", "backing"}, {"-F", "backing-format"},
+    {"-c", "compress"}, {"-q", "quiet"},       {"-d", "keep"},   {"-r", "repair"},  {"--output", "json"}};
+
+[[noreturn]] void unknown(const std::string& where, const std::string& name,
+                          const po::options_description& known) {
+    std::vector<std::string> names;
+    for (const auto& option : known.options()) names.push_back(option->long_name());
+    std::string close = nearest(name.substr(std::min(name.find_first_not_of('-'), name.size())), names);
+    for (const auto& [theirs, ours] : kOfQemuImg) {
+        if (name != theirs || std::ranges::find(names, ours) == names.end()) continue;
+        close = ours;
+        break;
+    }
+    throw InputError(where, "unknown option '" + name + "'",
+                     close.empty() ? "hartline help image shows all" : "did you mean --" + close + "?");
+}
+
 Given parse(const SubVerb& verb, std::span<const std::string> arguments) {
     const std::string where = std::string("image ") + verb.name;
     const po::options_description visible = options_of(verb);
@@ -118,13 +138,8 @@ Given parse(const SubVerb& verb, std::span<const std::string> arguments) {
                       .run(),
                   given.values);
     } catch (const po::unknown_option& error) {
-        std::vector<std::string> names;
-        for (const auto& option : visible.options()) names.push_back(option->long_name());
         const std::string name = error.get_option_name();
-        const std::string close =
-            nearest(name.substr(std::min(name.find_first_not_of('-'), name.size())), names);
-        throw InputError(where, "unknown option '" + name + "'",
-                         close.empty() ? "hartline help image shows all" : "did you mean --" + close + "?");
+        unknown(where, name.substr(0, name.find('=')), visible);
     } catch (const po::error& error) {
         throw InputError(where, error.what(), where + " --help shows how");
     }

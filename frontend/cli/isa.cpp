@@ -34,6 +34,11 @@ void list(const Rows& rows, const char* state) {
 }
 }  // namespace
 
+std::string isa_help() {
+    return "hartline isa: instructions by extension, those that are here and those still to do.\n"
+           "hartline isa --list: a line an instruction: mnemonic, extension, here or to do.\n";
+}
+
 int verb_isa(std::span<const std::string> arguments) {
     if (arguments.empty()) {
         summary();
@@ -45,11 +50,10 @@ int verb_isa(std::span<const std::string> arguments) {
         list(kTodo, "to do");
         return 0;
     }
-    if (arguments[0] != "--help")
+    if (arguments[0] != "--help" && arguments[0] != "-h")
         throw InputError("isa", "unknown option '" + arguments[0] + "'",
                          "hartline isa, or hartline isa --list");
-    std::cout << "hartline isa: instructions by extension, those that are here and those still to do.\n"
-                 "hartline isa --list: a line an instruction: mnemonic, extension, here or to do.\n";
+    std::cout << isa_help();
     return 0;
 }
 }  // namespace hartline

@@ -15,50 +15,9 @@
 
 namespace hartline {
 namespace {
-#ifndef HARTLINE_VERSION
-#define HARTLINE_VERSION "0.1"
-#endif
-
-std::vector<std::string> verbs() {
-    return {"run", "test", "diff", "fuzz", "image", "coverage", "isa", "help"};
-}
-
-int help(std::span<const std::string> about) {
-    struct {
-        std::string_view verb;
-        std::string (*text)();
-    } constexpr kHelps[] = {{"run", run_help},
-                            {"test", test_help},
-                            {"diff", diff_help},
-                            {"fuzz", fuzz_help},
-                            {"image", image_help}};
-    for (const auto& [verb, text] : kHelps) {
-        if (about.empty() || about[0] != verb) continue;
-        std::cout << text();
-        return 0;
-    }
-    std::cout
-        << "Hartline " HARTLINE_VERSION
-           ": a RISC-V machine in a program.\n"
-           "\n"
-           "  hartline run IMAGE [options]   start a machine: a Linux kernel or a bare-metal program\n"
-           "  hartline test PATH...          run test programs and judge them\n"
-           "  hartline diff IMAGE [options]  two engines, QEMU or a commit log side by side, to the first difference\n"
-           "  hartline fuzz                  random programs, here and on another emulator, compared\n"
-           "  hartline image create|info|check|convert|commit|resize|map\n"
-           "                                 disk images, raw and qcow2\n"
-           "  hartline coverage FILE...      what runs with --coverage FILE exercised\n"
-           "  hartline isa                   the instructions that it knows, and those that it does not yet\n"
-           "  hartline help VERB             all options, with examples: of run, test, diff, fuzz and image\n"
-           "  hartline --version\n"
-           "\n"
-           "First steps: hartline run Image --initrd initrd.cpio.gz, and Ctrl-A x to leave.\n";
-    return 0;
-}
-
 int dispatch(std::span<const std::string> arguments) {
     if (arguments.empty()) {
-        help({});
+        verb_help({});
         return kExitInput;
     }
     const std::string& verb = arguments[0];
@@ -70,12 +29,12 @@ int dispatch(std::span<const std::string> arguments) {
     if (verb == "isa") return verb_isa(rest);
     if (verb == "fuzz") return verb_fuzz(rest);
     if (verb == "coverage") return verb_coverage(rest);
-    if (verb == "help" || verb == "--help" || verb == "-h") return help(rest);
+    if (verb == "help" || verb == "--help" || verb == "-h") return verb_help(rest);
     if (verb == "--version") {
-        std::cout << "hartline " HARTLINE_VERSION "\n";
+        std::cout << "hartline " << version() << '\n';
         return 0;
     }
-    const std::string close = nearest(verb, verbs());
+    const std::string close = nearest(verb, verb_names());
     throw InputError(verb, "is no verb of hartline",
                      close.empty() ? "hartline help lists them; to start an image: hartline run " + verb
                                    : "did you mean hartline " + close + "?");

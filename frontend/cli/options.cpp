@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
@@ -63,7 +64,8 @@ po::options_description machine_options() {
     add("ad-bits", po::value<std::string>()->value_name("WHO"),
         "who sets accessed and dirty bits: 'hardware' where the guest allows (Svadu), or 'fault' (Svade)");
     add("console", po::value<std::string>()->value_name("WHICH"),
-        "where input goes: 'uart' or 'virtio' (uart)");
+        "where input goes: 'uart' (ttyS0), or 'virtio' (hvc0), which is only there then (uart; virtio where the last "
+        "console= of --append is hvc0)");
     return options;
 }
 
@@ -170,6 +172,15 @@ std::vector<std::string> with_actions(std::span<const std::string> arguments) {
     return words;
 }
 
+// A word that is one image too many, and stands where an action would, was meant for one.
+void refuse_action(std::span<const std::string> arguments) {
+    std::error_code error;
+    for (std::size_t i = 1; i < arguments.size(); ++i)
+        if (arguments[i - 1] == "--watchdog" && !arguments[i].starts_with('-') &&
+            !std::filesystem::exists(arguments[i], error))
+            parse_watchdog(arguments[i]);
+}
+
 po::parsed_options parse_command_line(std::span<const std::string> arguments,
                                       const po::options_description& known) {
     namespace style = po::command_line_style;
@@ -185,6 +196,7 @@ po::parsed_options parse_command_line(std::span<const std::string> arguments,
         const std::string name = error.get_option_name();
         unknown("run", name.substr(0, name.find('=')), known);
     } catch (const po::too_many_positional_options_error&) {
+        refuse_action(arguments);
         throw InputError("run", "more than one image", "initrd and disks are given with --initrd and --disk");
     } catch (const po::error& error) {
         throw InputError("run", error.what(), "hartline help run shows how");
@@ -270,7 +282,7 @@ RunConfig to_config(const po::variables_map& values) {
     config.signature_granularity =
         small_number(values, "signature-granularity", config.signature_granularity);
     config.hardware_ad = choice(values, "ad-bits", "hardware", "fault", config.hardware_ad);
-    config.virtio_input = choice(values, "console", "virtio", "uart", config.virtio_input);
+    config.virtio_input = choice(values, "console", "virtio", "uart", names_virtio_console(config.append));
     config.bus = choice(values, "bus", "pci", "mmio", false) ? DeviceBus::Pci : DeviceBus::Mmio;
     if (const auto* action = text(values, "watchdog")) config.watchdog = parse_watchdog(*action);
     config.parallel = on(values, "parallel");

@@ -12,12 +12,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "cpu/csr.hpp"
 #include "cpu/effects.hpp"
 #include "cpu/print.hpp"
 #include "frontend/diff/gdb.hpp"
+#include "frontend/host/files.hpp"
 #include "frontend/session/errors.hpp"
 
 namespace hartline {
@@ -60,9 +60,6 @@ bool reads_unlike(const Decoded& decoded) {
 class Process {
 public:
     Process(const std::string& program, const std::string& image, u64 memory) {
-        std::string name = (std::filesystem::temp_directory_path() / "hartline-diff-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw HostError(name, std::strerror(errno), "make room");
-        folder_ = name;
         const std::string port = std::string("unix:").append(socket_path()).append(",server=on,wait=off");
         const std::string megabytes = std::to_string(memory >> 20);
         const char* const arguments[] = {
@@ -72,15 +69,12 @@ public:
         const int failed = ::posix_spawnp(&pid_, program.c_str(), nullptr, nullptr,
                                           const_cast<char* const*>(arguments), ::environ);
         if (failed == 0) return;
-        std::filesystem::remove_all(folder_);
         throw InputError(program, std::strerror(failed),
                          "install qemu-system-misc, or name it by --qemu=PROGRAM");
     }
     ~Process() {
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
     }
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
@@ -99,8 +93,8 @@ public:
     }
 
 private:
-    std::string socket_path() const { return folder_ + "/gdb"; }
-    std::string folder_;
+    std::string socket_path() const { return folder_.path() + "/gdb"; }
+    TemporaryFolder folder_;
     pid_t pid_ = 0;
 };
 

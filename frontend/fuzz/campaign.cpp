@@ -17,26 +17,6 @@
 
 namespace hartline::fuzz {
 namespace {
-class Folder {
-public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "hartline-fuzz-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr)
-            throw HostError(name, "cannot be made", "is there room in TMPDIR?");
-        path_ = name;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
 struct Comparison {
     Leavings ours, theirs;
     bool same() const { return ours == theirs; }
@@ -123,7 +103,7 @@ public:
 private:
     void work() {
         try {
-            const Folder folder;
+            const TemporaryFolder folder;
             const u64 all = campaign_.programs * campaign_.categories.size();
             for (u64 i = next_++; i < all && !late(); i = next_++) one(i, folder.path());
         } catch (...) {
@@ -177,7 +157,7 @@ std::vector<Tally> run_campaign(const Campaign& campaign, const Report& report) 
 }
 
 bool reduce_program(const Campaign& campaign, const Recipe& recipe, const Report& report) {
-    const Folder folder;
+    const TemporaryFolder folder;
     return shrink_and_keep(campaign, generate(recipe), folder.path(), report);
 }
 }  // namespace hartline::fuzz

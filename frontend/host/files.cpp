@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "frontend/session/errors.hpp"
@@ -53,6 +54,18 @@ mode_t creation_mode() {
     return 0666 & ~mask;
 }
 }  // namespace
+
+TemporaryFolder::TemporaryFolder()
+    : path_((std::filesystem::temp_directory_path() / "hartline-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr)
+        throw HostError(path_, std::string("cannot be made: ") + std::strerror(errno),
+                        "is there room in TMPDIR?");
+}
+
+TemporaryFolder::~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
     if (this != &other) {

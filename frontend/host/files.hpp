@@ -27,6 +27,19 @@ private:
     int fd_ = -1;
 };
 
+// A folder of its own, which is gone with this object, and all in it. Throws HostError.
+class TemporaryFolder {
+public:
+    TemporaryFolder();
+    ~TemporaryFolder();
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
 // At most `limit` bytes. Throws InputError (no such file, a directory, larger than `limit`: then `too_large`
 // says what that means) and HostError (unreadable half way).
 std::vector<u8> read_file(const std::string& path, u64 limit, std::string_view too_large);

@@ -98,9 +98,26 @@ ImageInfo image_info(const std::string& path, const std::optional<ImageFormat>& 
     });
 }
 
+namespace {
+// A file that is replaced is emptied first.
+void refuse_own_backing(const std::string& path, const NewImage& image) {
+    const std::string behind = resolve_backing(path, *image.qcow2.backing);
+    const ImageOptions any{.read_only = true,
+                           .format = image.qcow2.backing_format,
+                           .backing_names = BackingNames::Anywhere,
+                           .undeclared_backing = ImageFormat::Raw};
+    std::error_code error;
+    for (const std::string& file : image_files(behind, any))
+        if (std::filesystem::equivalent(file, path, error))
+            throw InputError(path, "is what " + behind + " is read from, and would be its own backing file",
+                             "choose another name");
+}
+}  // namespace
+
 void create_image(const std::string& path, const NewImage& image) {
     complaining([&] {
         const bool there = std::filesystem::exists(path);
+        if (there && image.replace && image.qcow2.backing) refuse_own_backing(path, image);
         const auto file = open_host_file(path, {.create = true, .replace = image.replace});
         try {
             if (image.format == ImageFormat::Qcow2) return qcow2::create(*file, path, image.qcow2);

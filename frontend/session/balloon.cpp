@@ -14,7 +14,12 @@ std::string mib(u64 bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 BalloonConfig parse_balloon(const std::string& text) {
     if (text == "off") return {};
     if (text == "on") return {.present = true};
-    return {.present = true, .size = parse_size("--balloon", text)};
+    const bool number = !text.empty() && text[0] >= '0' && text[0] <= '9';
+    const u64 size = number ? parse_size("--balloon", text) : 0;
+    if (size == 0)
+        throw InputError("--balloon", "'" + text + "' cannot be",
+                         "choose on, off, or what is left to the guest: 512M for example");
+    return {.present = true, .size = size};
 }
 
 std::string balloon_text(const BalloonConfig& config) {

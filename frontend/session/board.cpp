@@ -194,11 +194,14 @@ void Board::add_virtio_devices(const RunConfig& config, ByteSink& sink, const Wa
     add_virtio(config.bus, virtio_entropy(*config.seed), kEntropySlot);
 }
 
+// Linux has a terminal wherever a console is, and systemd a login prompt on it: so it is there only where it
+// is the one that is typed to, and the device only for that or for ports.
 void Board::add_console(const RunConfig& config, ByteSink& sink, const Watchers& watchers) {
+    if (!config.virtio_input && config.ports.empty()) return;
     ports_ = make_ports(config.ports, sink, watchers.tell);
     typed_port_ = typed_port(config);
-    virtio_console_ =
-        &add_virtio(config.bus, virtio_console(sink, {.ports = ports_, .typed = typed_port_}), kConsoleSlot);
+    const ConsoleOptions options{.ports = ports_, .typed = typed_port_, .console = config.virtio_input};
+    virtio_console_ = &add_virtio(config.bus, virtio_console(sink, options), kConsoleSlot);
     if (config.virtio_input || typed_port_ != 0) console_ = virtio_console_;
 }
 

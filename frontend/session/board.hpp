@@ -49,7 +49,7 @@ public:
     const Device& console() const { return *console_; }
     // Posts what was typed to it.
     void type(std::span<const u8> bytes);
-    // The terminal before the virtio console has a size now.
+    // The terminal before the virtio console, which is chosen, has a size now.
     void resize(ConsoleSize size);
     // Takes the records of devices/virtio/balloon.hpp; null: the machine has none.
     const Device* balloon() const { return balloon_; }
@@ -87,8 +87,8 @@ private:
     Boot boot_;
     std::unique_ptr<Machine> machine_;
     const Device* console_ = nullptr;
-    const Device* virtio_console_ = nullptr;
-    unsigned typed_port_ = 0;  // of that, where it is console_
+    const Device* virtio_console_ = nullptr;  // null: none
+    unsigned typed_port_ = 0;                 // of that, where it is console_
     const Device* vsock_device_ = nullptr;
     std::shared_ptr<stream::VsockHost> vsock_;      // null: none. Closed before the machine goes
     std::vector<ConsolePort> ports_;                // closed before the machine goes

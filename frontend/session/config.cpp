@@ -5,6 +5,7 @@
 #include <array>
 #include <filesystem>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "cpu/jit/make.hpp"
@@ -139,6 +140,14 @@ void require_engine(const std::string& option, EngineKind engine) {
     if (engine == EngineKind::Jit && !jit::host_supported())
         throw InputError(option, "jit needs an x86-64 host with AVX2, BMI2 and FMA",
                          "choose interpreter or ir");
+}
+
+bool names_virtio_console(const std::string& command_line) {
+    std::istringstream words(command_line);
+    bool virtio = false;
+    for (std::string word; words >> word;)
+        if (word.starts_with("console=")) virtio = word.starts_with("console=hvc");
+    return virtio;
 }
 
 EngineKind parse_engine(const std::string& option, const std::string& text) {
@@ -301,8 +310,7 @@ std::string mount_line(const ShareConfig& share) {
 WatchdogAction parse_watchdog(const std::string& text) {
     for (std::size_t i = 0; i < kWatchdogActions.size(); ++i)
         if (text == kWatchdogActions[i]) return static_cast<WatchdogAction>(i);
-    throw InputError("--watchdog", "'" + text + "' is nothing that it can do",
-                     "choose reset, poweroff, pause or none");
+    throw InputError("--watchdog", "'" + text + "' is no action", "choose reset, poweroff, pause or none");
 }
 
 RunConfig::SaveAt parse_save_at(const std::string& text) {

@@ -75,7 +75,7 @@ struct RunConfig {
     std::optional<VsockConfig> vsock;      // not given: none
     unsigned pmp_entries = 16;             // 0, 16 or 64
     bool hardware_ad = true;    // may hardware update A and D bits (Svadu)? Else page faults (Svade)
-    bool virtio_input = false;  // input goes to the virtio console instead of the UART
+    bool virtio_input = false;  // input goes to the virtio console, which is there then, not to the UART
     std::optional<WatchdogAction> watchdog;  // not given: the board has none
 
     // --- how it runs
@@ -125,6 +125,8 @@ bool lacks_translator(const RunConfig& config);
 void require_engine(const std::string& option, EngineKind engine);
 // A name of kEngineNames. `option` is where it was given.
 EngineKind parse_engine(const std::string& option, const std::string& text);
+// Does a kernel's command line have /dev/console on the virtio console? The last console= decides.
+bool names_virtio_console(const std::string& command_line);
 // How a disk or a network card is reached.
 DeviceBus bus_of(const RunConfig& config, const DiskConfig& disk);
 DeviceBus bus_of(const RunConfig& config, const NetConfig& net);

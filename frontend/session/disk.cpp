@@ -121,21 +121,38 @@ std::string shell_word(const std::string& text) {
     for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
     return quoted + "'";
 }
-}  // namespace
 
-std::unique_ptr<DiskImage> open_disk(const DiskConfig& disk) {
+ImageOptions image_options(const DiskConfig& disk) {
+    ImageOptions options;
+    options.read_only = disk.read_only || disk.overlay.has_value();
+    options.format = disk.format;
+    options.backing_names = disk.backing;
+    return options;
+}
+
+template <class Act>
+auto as_input_error(Act act) {
     try {
-        ImageOptions options;
-        options.read_only = disk.read_only || disk.overlay.has_value();
-        options.format = disk.format;
-        options.backing_names = disk.backing;
-        auto image = open_image(disk.path, options);
-        return disk.overlay ? open_with_overlay(disk, std::move(image)) : std::move(image);
+        return act();
     } catch (const HostError&) {
         throw;
     } catch (const std::runtime_error& error) {
         throw InputError(error.what());
     }
+}
+}  // namespace
+
+std::unique_ptr<DiskImage> open_disk(const DiskConfig& disk) {
+    return as_input_error([&] {
+        auto image = open_image(disk.path, image_options(disk));
+        return disk.overlay ? open_with_overlay(disk, std::move(image)) : std::move(image);
+    });
+}
+
+std::vector<std::string> disk_files(const DiskConfig& disk) {
+    ImageOptions options = image_options(disk);
+    options.read_only = true;
+    return as_input_error([&] { return image_files(disk.path, options); });
 }
 
 std::string overlay_notice(const DiskConfig& disk) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "frontend/session/config.hpp"
+#include "frontend/session/disk.hpp"
 #include "frontend/session/errors.hpp"
 
 namespace hartline {
@@ -13,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Named {
-    const char* option;
+    std::string option;
     std::string path;
 };
 
@@ -27,6 +28,16 @@ std::vector<Named> used_files(const RunConfig& config) {
         files.push_back({"--disk", disk.path});
         if (disk.overlay) files.push_back({"an overlay", *disk.overlay});
     }
+    return files;
+}
+
+// What disks are read from, beside the files that are named. They are opened for it, which fails as it would
+// later: an output is not emptied for a run that cannot be.
+std::vector<Named> backing_files(const RunConfig& config) {
+    std::vector<Named> files;
+    for (const DiskConfig& disk : config.disks)
+        for (const std::string& path : disk_files(disk))
+            files.push_back({"--disk " + disk.path + " (a backing file)", path});
     return files;
 }
 
@@ -53,19 +64,27 @@ bool same_file(const std::string& a, const std::string& b) {
 
 // A snapshot is written whole, when the one it replaces was read long ago.
 bool may_replace(const Named& output, const Named& used) {
-    return std::string_view(output.option) == "--save-at" && std::string_view(used.option) == "--load";
+    return output.option == "--save-at" && used.option == "--load";
+}
+
+void refuse_if_used(const Named& output, const std::vector<Named>& used) {
+    for (const Named& other : used)
+        if (same_file(output.path, other.path) && !may_replace(output, other))
+            throw InputError(output.option, output.path + " is in use by " + other.option + " of this run",
+                             "choose another file");
 }
 }  // namespace
 
 void validate_outputs(const RunConfig& config) {
     std::vector<Named> taken = used_files(config);
-    for (const Named& output : outputs(config)) {
-        for (const Named& other : taken)
-            if (same_file(output.path, other.path) && !may_replace(output, other))
-                throw InputError(output.option,
-                                 output.path + " is in use by " + other.option + " of this run",
-                                 "choose another file");
+    std::vector<Named> written = outputs(config);
+    std::erase_if(written, [](const Named& output) { return output.path.empty(); });
+    for (const Named& output : written) {
+        refuse_if_used(output, taken);
         taken.push_back(output);
     }
+    if (written.empty()) return;
+    const std::vector<Named> behind = backing_files(config);
+    for (const Named& output : written) refuse_if_used(output, behind);
 }
 }  // namespace hartline

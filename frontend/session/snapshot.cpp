@@ -13,7 +13,7 @@
 namespace hartline {
 namespace {
 constexpr u64 kMagic = 0x50414e53'54524148;  // "HARTSNAP"
-constexpr u32 kVersion = 2;
+constexpr u32 kVersion = 3;  // of the file; what is in the state tells itself, see LoadArchive
 constexpr u32 kInputOpen = 1;
 constexpr u64 kMostFileBytes = u64{96} << 30;
 

@@ -58,6 +58,8 @@ Sniffed sniff(std::span<const u8> bytes) {
         return {FileKind::Foreign, "an empty file", "give a Linux Image or an ELF for riscv64"};
     for (const Magic& magic : kMagics)
         if (fits(bytes, magic)) return magic.what;
-    return {FileKind::Unknown, "nothing that Hartline knows", "give a Linux Image or an ELF for riscv64"};
+    return {FileKind::Unknown, "nothing that Hartline knows",
+            "give a Linux Image or an ELF for riscv64; a disk that nothing starts from goes with one: "
+            "hartline run IMAGE --disk FILE"};
 }
 }  // namespace hartline

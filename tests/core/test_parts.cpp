@@ -1,7 +1,9 @@
 // RAM, clock, events and archives by themselves.
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <string>
 
+#include "core/archive.hpp"
 #include "core/clock.hpp"
 #include "core/events.hpp"
 #include "core/ram.hpp"
@@ -150,4 +152,42 @@ TEST_CASE("events: by time, then in order of scheduling; one a tag") {
     CHECK(event.when == 20);
     CHECK_FALSE(queue.take_due(100, event));
     CHECK(queue.next() == EventQueue::kNever);
+}
+
+namespace {
+// One of three versions of a component.
+struct Versioned {
+    u32 first = 1, second = 2, third = 3;
+    void describe(Archive& archive, int version) {
+        const Section outer(archive, "outer");
+        archive.field("first", first);
+        {
+            const Section inner(archive, "inner");
+            archive.field(version == 1 ? "second" : "instead", second);
+        }
+        if (version != 2) archive.field("third", third);
+    }
+};
+}  // namespace
+
+TEST_CASE("archive: what another version saved is refused by the section's name") {
+    const auto load = [](int saved, int now) -> std::string {
+        Versioned state;
+        SaveArchive save;
+        state.describe(save, saved);
+        const auto image = save.take();
+        LoadArchive archive(image);
+        try {
+            state.describe(archive, now);
+            archive.finish();
+        } catch (const ArchiveError& error) {
+            return error.what();
+        }
+        return {};
+    };
+    for (const int version : {0, 1, 2}) CHECK(load(version, version).empty());
+    CHECK(load(0, 1) == "snapshot: section inner is made of other fields: it is of another version");
+    CHECK(load(1, 0) == "snapshot: section inner is made of other fields: it is of another version");
+    CHECK(load(0, 2) == "snapshot: section outer is made of other fields: it is of another version");
+    CHECK_FALSE(load(2, 0).empty());
 }

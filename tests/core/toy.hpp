@@ -38,6 +38,7 @@ public:
     void turn_ended() override {}
     bool code_changed(u64, u64) override { return false; }
     void frame_changed(u64) override {}
+    void frame_marked(u64) override {}
     u64 retired() const override { return s_.retired; }
 
     static constexpr u64 kDeviceBase = 0x1000;

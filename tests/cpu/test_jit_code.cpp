@@ -367,7 +367,7 @@ TEST_CASE("jit_fixed_jumps_lead_where_the_page_is_mapped", "[jit]") {
                   kDistance = 2 * kFrameBytes;
     const u64 kFrames[] = {kRam + 0x2'0000, kRam + 0x3'0000, kRam + 0x4'0000, kRam + 0x5'0000};
     Tables tables(twins);
-    for (u64 page = 0; page < 80; ++page) tables.map(kRam + page * kFrameBytes, kRam + page * kFrameBytes);
+    tables.map_itself(80);
     tables.map(kFirst, kCode);
     tables.map(kSecond, kCode);
     tables.map(kFirst + kDistance, kFrames[0]);
@@ -429,4 +429,18 @@ TEST_CASE("jit_a_jump_to_the_second_half_of_a_fixed_one_asks_the_register", "[ji
     twins.run_times(300, 41);
     CHECK(twins.x(a0) > 200);
     CHECK(twins.x(a1) > 100);
+}
+
+TEST_CASE("jit_a_loop_over_the_end_of_a_page_stays_in_its_unit", "[jit]") {
+    Twins twins;
+    Assembly main(kRam), loop(kCode + 0xff8);
+    main.jal(zero, loop.start() + 8);  // so that the second page is known when the first is translated
+    loop.word(addi(a0, a0, 1));
+    loop.word(addi(a1, a1, 2));
+    loop.word(addi(a2, a2, 3));
+    loop.branch(Op::BGE, a1, a0, loop.start());
+    twins.put(main, loop);
+    twins.run_times(300, 41);
+    CHECK(twins.x(a0) > 1000);
+    CHECK(twins.stats().instructions == 1 + 2 + 4);  // the jump, the loop's second half, and all of it
 }

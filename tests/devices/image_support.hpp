@@ -2,10 +2,7 @@
 #pragma once
 #include <catch2/catch.hpp>
 
-#include <unistd.h>
-
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -15,20 +12,9 @@
 #include "devices/storage/qcow2/create.hpp"
 #include "devices/storage/qcow2/image.hpp"
 #include "tests/devices/memory_file.hpp"
+#include "tests/folder.hpp"
 
 namespace hartline::test {
-
-struct Folder {
-    std::filesystem::path path;
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "hartline-image-XXXXXX").string();
-        path = ::mkdtemp(name.data());
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path); }
-    std::string at(const std::string& name) const { return (path / name).string(); }
-};
 
 inline void save(const std::string& path, std::span<const u8> bytes) {
     std::ofstream file(path, std::ios::binary);

@@ -1,36 +1,13 @@
 // A 9P2000.L client for tests: a call a message, answers as values. It asks whatever it is told to ask.
 #pragma once
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
-#include <stdlib.h>
-
 #include "devices/share/server.hpp"
+#include "tests/folder.hpp"
 
 namespace hartline::test {
-
-// A folder that is gone at the end.
-struct Folder {
-    std::filesystem::path path;
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "hartline-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-        path = name;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    void write(const std::string& name, const std::string& text) const { std::ofstream(path / name) << text; }
-    std::string read(const std::string& name) const {
-        std::ifstream in(path / name);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-};
 
 class NinepClient {
 public:

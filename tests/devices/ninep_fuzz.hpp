@@ -6,7 +6,7 @@
 namespace hartline::test {
 inline void fuzz_ninep(std::span<const u8> input) {
     const Folder folder;
-    folder.write("file", "content");
+    folder.file("file", "content");
     std::filesystem::create_directory(folder.path / "folder");
     std::filesystem::create_directory_symlink("/", folder.path / "link");
     NinepClient guest(folder.path, false, 32);

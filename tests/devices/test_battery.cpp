@@ -8,6 +8,7 @@
 #include "core/machine.hpp"
 #include "devices/board.hpp"
 #include "tests/devices/every_device.hpp"
+#include "tests/devices/other_layout.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -117,6 +118,17 @@ TEST_CASE("battery: truncated and mutated snapshots throw or load, and then noth
     }
 }
 
+TEST_CASE("battery: a snapshot that was saved with other fields is refused") {
+    NoSink sink;
+    std::mt19937_64 random(5);
+    for (const auto& [name, make] : every_device(sink)) {
+        FakePort port;
+        const auto device = make(port);
+        shake(port, *device, random, 200);
+        check_other_layouts_are_refused(*device);
+    }
+}
+
 namespace {
 // Leaves `byte` in the memory that the next allocations get.
 void soil_heap(u8 byte) {
@@ -205,6 +217,7 @@ struct WaitingHart final : Hart {
     void turn_ended() override {}
     bool code_changed(u64, u64) override { return false; }
     void frame_changed(u64) override {}
+    void frame_marked(u64) override {}
     u64 retired() const override { return 0; }
 };
 

@@ -292,3 +292,18 @@ TEST_CASE("recorded frames come again at the same tick and leave the same state"
     CHECK(records.size() == 6);
     CHECK(play(&records, nullptr) == lived);
 }
+
+TEST_CASE("a port that cannot be had is named, with why and a way out", "[net]") {
+    using net::unpublished;
+    CHECK(
+        unpublished({"127.0.0.1", 80, 8, false}, EACCES) ==
+        "--publish: port 127.0.0.1:80 cannot be had: Permission denied: ports below 1024 are root's: choose another, "
+        "127.0.0.1:8080:8 for example");
+    CHECK(unpublished({"0.0.0.0", 53, 53, true}, EACCES).find("0.0.0.0:8053:53/udp for example") !=
+          std::string::npos);
+    CHECK(
+        unpublished({"127.0.0.1", 8080, 80, false}, EADDRINUSE) ==
+        "--publish: port 127.0.0.1:8080 cannot be had: Address already in use: choose another, or end who has it");
+    CHECK(unpublished({"10.9.8.7", 8080, 80, false}, EADDRNOTAVAIL).find("no address of this host's") !=
+          std::string::npos);
+}

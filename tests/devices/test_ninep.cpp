@@ -147,7 +147,7 @@ TEST_CASE("CVE-2016-7421: requests in flight are bounded by the queue", "[share]
 
 TEST_CASE("virtio-9p: a run comes again from its answers, without the folder", "[share]") {
     Folder folder;
-    folder.write("file", "content");
+    folder.file("file", "content");
     Rig live, again;
     NinepClient client(folder.path);
     std::vector<std::vector<u8>> journal;

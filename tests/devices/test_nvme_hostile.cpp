@@ -2,6 +2,7 @@
 #include <random>
 
 #include "tests/devices/nvme_rig.hpp"
+#include "tests/devices/other_layout.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -233,6 +234,12 @@ TEST_CASE("CVE-2013-4526: every byte of a snapshot may be wrong", "[pci][nvme]")
         REQUIRE_THROWS_AS(load_into(*r.device, std::span(image).first(cut)), ArchiveError);
 }
 
+TEST_CASE("nvme: a snapshot that was saved with other fields is refused", "[pci][nvme]") {
+    NvmeRig r;
+    r.start();
+    check_other_layouts_are_refused(*r.device);
+}
+
 TEST_CASE("nvme: what was read before a snapshot is what the guest gets after it", "[pci][nvme]") {
     Rig r;
     r.start();
@@ -361,6 +368,7 @@ TEST_CASE("nvme: looking at a controller changes nothing", "[pci][nvme]") {
         r->port.advance(*r->device, 20 * kUs);
     }
     (void)save_of(*looked_at.device);
-    for (CountingRig* r : {&looked_at, &other}) r->port.advance(*r->device, 20 * kUs);
+    // Until the first are done, and others are taken in their place.
+    for (CountingRig* r : {&looked_at, &other}) r->port.advance(*r->device, 1000 * kUs);
     CHECK(save_of(*looked_at.device) == save_of(*other.device));
 }

@@ -69,7 +69,7 @@ TEST_CASE("share: folders are made, listed in pieces, moved and removed", "[shar
     std::vector<std::string> made{".", ".."};
     for (int i = 0; i < 500; ++i) {
         made.push_back("a-rather-long-name-of-a-file-" + std::to_string(i));
-        folder.write("deep/" + made.back(), "");
+        folder.file("deep/" + made.back(), "");
     }
     REQUIRE(guest.walk(1, 2) == 0);
     REQUIRE(guest.open(2, kFolderFlag) == 0);
@@ -90,7 +90,7 @@ TEST_CASE("share: folders are made, listed in pieces, moved and removed", "[shar
 
 TEST_CASE("share: rename and remove by fid find the file where it went", "[share]") {
     Folder folder;
-    folder.write("one", "1");
+    folder.file("one", "1");
     NinepClient guest(folder.path);
     REQUIRE(guest.walk(0, 1, {"one"}) == 0);
     REQUIRE(guest.mkdir(0, "folder") == 0);
@@ -109,7 +109,7 @@ TEST_CASE("share: rename and remove by fid find the file where it went", "[share
 
 TEST_CASE("share: hard links, symbolic links and FIFOs", "[share]") {
     Folder folder;
-    folder.write("file", "x");
+    folder.file("file", "x");
     NinepClient guest(folder.path);
     REQUIRE(guest.walk(0, 1, {"file"}) == 0);
     CHECK(guest.link(0, 1, "twin") == 0);
@@ -132,7 +132,7 @@ TEST_CASE("share: hard links, symbolic links and FIFOs", "[share]") {
 
 TEST_CASE("share: extended attributes of user., and no others", "[share]") {
     Folder folder;
-    folder.write("file", "x");
+    folder.file("file", "x");
     NinepClient guest(folder.path);
     const auto set = [&](const std::string& name, const std::string& value, u32 flags) {
         REQUIRE(guest.walk(0, 9, {"file"}) == 0);
@@ -168,7 +168,7 @@ TEST_CASE("share: extended attributes of user., and no others", "[share]") {
 
 TEST_CASE("share: record locks of two processes", "[share]") {
     Folder folder;
-    folder.write("file", "x");
+    folder.file("file", "x");
     NinepClient guest(folder.path);
     REQUIRE(guest.walk(0, 1, {"file"}) == 0);
     REQUIRE(guest.walk(0, 2, {"file"}) == 0);
@@ -198,7 +198,7 @@ TEST_CASE("share: record locks of two processes", "[share]") {
 
 TEST_CASE("share: read-only lets nothing be changed", "[share]") {
     Folder folder;
-    folder.write("file", "x");
+    folder.file("file", "x");
     NinepClient guest(folder.path, true);
     REQUIRE(guest.walk(0, 1, {"file"}) == 0);
     CHECK(guest.open(1, kReadWrite) == EROFS);
@@ -219,7 +219,7 @@ TEST_CASE("share: read-only lets nothing be changed", "[share]") {
 TEST_CASE("CVE-2016-7116: a name that is no name leads nowhere", "[share]") {
     Folder folder;
     fs::create_directory(folder.path / "share");
-    folder.write("secret", "s");
+    folder.file("secret", "s");
     NinepClient guest(folder.path / "share");
     for (const std::string& name :
          {std::string(".."), std::string("."), std::string(""), std::string("../secret"), std::string("/etc"),
@@ -242,7 +242,7 @@ TEST_CASE("CVE-2016-7116: a name that is no name leads nowhere", "[share]") {
 TEST_CASE("CVE-2016-9602: symbolic links are never followed", "[share]") {
     Folder folder;
     fs::create_directories(folder.path / "share/real");
-    folder.write("secret", "s");
+    folder.file("secret", "s");
     fs::create_symlink(folder.path, folder.path / "share/out");
     fs::create_symlink(folder.path / "secret", folder.path / "share/file");
     fs::create_symlink("real", folder.path / "share/in");
@@ -299,10 +299,10 @@ TEST_CASE("CVE-2017-7493: a host that renames meanwhile leads nobody outside", "
     Folder folder;
     fs::create_directories(folder.path / "share/a/b");
     fs::create_directories(folder.path / "outside/b");
-    folder.write("outside/b/mark", "secret");
-    folder.write("outside/mark", "secret");
-    folder.write("share/a/b/mark", "public");
-    folder.write("share/a/mark", "public");
+    folder.file("outside/b/mark", "secret");
+    folder.file("outside/mark", "secret");
+    folder.file("share/a/b/mark", "public");
+    folder.file("share/a/mark", "public");
     std::atomic<bool> done{false};
     std::thread racer([&] {
         const fs::path a = folder.path / "share/a", kept = folder.path / "share/kept";
@@ -347,7 +347,7 @@ TEST_CASE("share: few descriptors of the host do for many fids", "[share]") {
     Folder folder;
     for (int i = 0; i < 300; ++i) {
         fs::create_directory(folder.path / std::to_string(i));
-        folder.write(std::to_string(i) + "/file", std::to_string(i));
+        folder.file(std::to_string(i) + "/file", std::to_string(i));
     }
     NinepClient guest(folder.path, false, 32);
     for (u32 i = 0; i < 300; ++i) REQUIRE(guest.walk(0, 10 + i, {std::to_string(i), "file"}) == 0);
@@ -401,7 +401,7 @@ TEST_CASE("share: a session comes before everything, and unknown versions are re
 
 TEST_CASE("CVE-2023-2861: a file that became another kind while nobody looked is not opened", "[share]") {
     Folder folder;
-    for (int i = 0; i < 100; ++i) folder.write(std::to_string(i), "x");
+    for (int i = 0; i < 100; ++i) folder.file(std::to_string(i), "x");
     NinepClient guest(folder.path, false, 32);
     for (u32 i = 0; i < 100; ++i) REQUIRE(guest.walk(0, 10 + i, {std::to_string(i)}) == 0);
     for (int i = 0; i < 60; ++i) {  // closed by now; the host may give their inodes to what comes

@@ -9,22 +9,16 @@
 #include <fstream>
 
 #include "devices/storage/raw.hpp"
+#include "tests/folder.hpp"
 
 using namespace hartline;
 
 namespace {
-struct Directory {
-    std::filesystem::path path;
-    Directory() {
-        std::string name = (std::filesystem::temp_directory_path() / "hartline-raw-XXXXXX").string();
-        path = ::mkdtemp(name.data());
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
+struct Directory : test::Folder {
     std::string file(const char* name, u64 bytes) const {
-        const auto at = path / name;
-        std::ofstream(at).close();
-        std::filesystem::resize_file(at, bytes);
-        return at.string();
+        Folder::file(name, "");
+        std::filesystem::resize_file(at(name), bytes);
+        return at(name);
     }
 };
 

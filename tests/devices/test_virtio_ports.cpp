@@ -10,7 +10,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -18,7 +17,9 @@
 #include "devices/stream/unix_socket.hpp"
 #include "devices/virtio/console.hpp"
 #include "devices/virtio/mmio.hpp"
+#include "tests/devices/records.hpp"
 #include "tests/devices/virtio_driver.hpp"
+#include "tests/folder.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -56,9 +57,9 @@ struct Rig {
     Driver driver;
     u64 buffer, inbox;
     bool waiting = false;  // is a buffer for a message there?
-    explicit Rig(u64 without = Driver::kEventIdx)
-        : device(virtio_mmio(virtio_console(sink, {.size = {100, 30}, .ports = {{"org.example.one", host}}}))(
-              port)),
+    explicit Rig(u64 without = Driver::kEventIdx, bool console = true)
+        : device(virtio_mmio(virtio_console(
+              sink, {.size = {100, 30}, .ports = {{"org.example.one", host}}, .console = console}))(port)),
           driver(port, *device),
           buffer(driver.alloc(0x2'0000)),
           inbox(driver.alloc(0x4000)) {
@@ -128,6 +129,32 @@ TEST_CASE("ports: the driver is told of each, its name, and who is there", "[por
     r.record(PortRecord::Resized, 0, 50 << 16 | 132);
     CHECK(r.message() == Rig::plain(0, kResize, 1, std::string("\x32\0\x84\0", 4)));
     CHECK(get(*r.device, Driver::kConfig, 2) == 132);
+}
+
+TEST_CASE("ports: where no console is wanted none is told of, and the ports keep their numbers", "[ports]") {
+    Rig r(Driver::kEventIdx, false);
+    CHECK(get(*r.device, Driver::kConfig + 4) == 2);
+    r.control(0, kDeviceReady, 1);
+    CHECK(r.message() == Rig::plain(1, kDeviceAdd, 1));
+    CHECK(r.message().empty());
+    r.control(0, kPortReady, 1);
+    r.record(PortRecord::Resized, 0, 50 << 16 | 132);
+    CHECK(r.message().empty());
+    r.control(1, kPortReady, 1);
+    CHECK(r.message() == Rig::plain(1, kPortName, 1, "org.example.one"));
+    // A driver that insists.
+    r.data(0, "typed");
+    r.driver.submit(0, {{r.inbox + 0x1000, 16, true}});
+    r.driver.kick(0);
+    CHECK_FALSE(r.driver.collect(0));
+    r.driver.submit(1, {{r.buffer, 4}});
+    r.driver.kick(1);
+    CHECK(r.driver.collect(1));
+    CHECK(r.sink.text.empty());
+    const auto image = save_of(*r.device);
+    Rig other(Driver::kEventIdx, false);
+    load_into(*other.device, image);
+    CHECK(save_of(*other.device) == image);
 }
 
 TEST_CASE("ports: bytes go both ways, when the guest has opened the port", "[ports]") {
@@ -243,36 +270,6 @@ TEST_CASE("CVE-2021-3748: ports: a reset by the driver closes them, and keeps wh
     load_into(*other.device, image);
     CHECK(save_of(*other.device) == image);
 }
-
-namespace {
-struct Records {
-    std::mutex lock;
-    std::vector<std::vector<u8>> all;
-    stream::Deliver deliver() {
-        return [this](std::span<const u8> record) {
-            const std::lock_guard guard(lock);
-            all.emplace_back(record.begin(), record.end());
-        };
-    }
-    // The record of that number, when it has come.
-    std::vector<u8> at(std::size_t number) {
-        for (int i = 0; i < 500; ++i) {
-            {
-                const std::lock_guard guard(lock);
-                if (all.size() > number) return all[number];
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-        return {};
-    }
-};
-struct Folder {
-    std::filesystem::path path =
-        std::filesystem::temp_directory_path() / ("ports" + std::to_string(::getpid()));
-    Folder() { std::filesystem::create_directory(path); }
-    ~Folder() { std::filesystem::remove_all(path); }
-};
-}  // namespace
 
 TEST_CASE("ports: a socket's guests come and go, one at a time", "[ports]") {
     const Folder folder;

@@ -1,20 +1,18 @@
 // Sockets between host and guest: the protocol, credit, and drivers that lie.
 #include <catch2/catch.hpp>
 
-#include <unistd.h>
-
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "devices/stream/unix_socket.hpp"
 #include "devices/virtio/mmio.hpp"
 #include "devices/virtio/vsock.hpp"
+#include "tests/devices/records.hpp"
 #include "tests/devices/virtio_driver.hpp"
+#include "tests/folder.hpp"
 
 using namespace hartline;
 using namespace hartline::test;
@@ -247,42 +245,18 @@ TEST_CASE("CVE-2013-4534: vsock: a snapshot's numbers are checked", "[vsock]") {
 }
 
 namespace {
-struct SocketFolder {
-    std::filesystem::path path =
-        std::filesystem::temp_directory_path() / ("vsock" + std::to_string(::getpid()));
-    std::mutex lock;
-    std::vector<std::vector<u8>> records;
-    std::shared_ptr<stream::VsockHost> host;
-    SocketFolder() {
-        std::filesystem::create_directory(path);
-        host = stream::vsock_folder(path);
-        host->open([this](std::span<const u8> record) {
-            const std::lock_guard guard(lock);
-            records.emplace_back(record.begin(), record.end());
-        });
-    }
-    ~SocketFolder() {
-        host->close();
-        host.reset();
-        std::filesystem::remove_all(path);
-    }
-    std::vector<u8> record(std::size_t number) {
-        for (int i = 0; i < 500; ++i) {
-            {
-                const std::lock_guard guard(lock);
-                if (records.size() > number) return records[number];
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-        return {};
-    }
+struct SocketFolder : Folder {
+    Records records;
+    std::shared_ptr<stream::VsockHost> host = stream::vsock_folder(path);
+    SocketFolder() { host->open(records.deliver()); }
+    ~SocketFolder() { host->close(); }
     stream::Fd come(std::string_view line) {
         stream::Fd peer = stream::connect_unix(path / "connect");
         stream::send_some(peer.get(), bytes_of(line));
         return peer;
     }
     // What comes next; empty: the end.
-    static std::string read(const stream::Fd& peer) {
+    static std::string receive(const stream::Fd& peer) {
         std::array<u8, 64> bytes{};
         for (int i = 0; i < 500; ++i) {
             const auto got = stream::receive_some(peer.get(), bytes);
@@ -301,11 +275,11 @@ TEST_CASE("CVE-2025-11234: vsock: lines of the host's that are none end the conn
     for (const std::string& line :
          {std::string("HELLO 3\n"), std::string("CONNECT\n"), std::string("CONNECT x\n"),
           std::string("CONNECT 4294967296\n"), std::string("CONNECT -1\n"), std::string(1000, 'C')})
-        CHECK(SocketFolder::read(folder.come(line)).empty());
-    CHECK(folder.records.empty());
+        CHECK(SocketFolder::receive(folder.come(line)).empty());
+    CHECK(folder.records.all.empty());
     const stream::Fd half = folder.come("CONNECT 12");  // a slow one holds nobody up
     const stream::Fd peer = folder.come("CONNECT 1234\nbehind");
-    const std::vector<u8> asked = folder.record(0);
+    const std::vector<u8> asked = folder.records.at(0);
     REQUIRE(asked.size() == 9);
     CHECK(asked[0] == static_cast<u8>(VsockRecord::Connect));
     u32 number = 0, port = 0;
@@ -313,36 +287,36 @@ TEST_CASE("CVE-2025-11234: vsock: lines of the host's that are none end the conn
     std::memcpy(&port, &asked[5], 4);
     CHECK((number % 2 == 0 && port == 1234));
     folder.host->established(number);
-    CHECK(SocketFolder::read(peer) == "OK 1234\n");
-    CHECK(folder.record(1) == stream::vsock_record(VsockRecord::Data, number, bytes_of("behind")));
+    CHECK(SocketFolder::receive(peer) == "OK 1234\n");
+    CHECK(folder.records.at(1) == stream::vsock_record(VsockRecord::Data, number, bytes_of("behind")));
     folder.host->send(number, bytes_of("hello"));
-    CHECK(folder.record(2) == stream::vsock_record(VsockRecord::Credit, number, 5));  // none for the OK
-    CHECK(SocketFolder::read(peer) == "hello");
+    CHECK(folder.records.at(2) == stream::vsock_record(VsockRecord::Credit, number, 5));  // none for the OK
+    CHECK(SocketFolder::receive(peer) == "hello");
     folder.host->established(number + 100);  // who has gone meanwhile
-    CHECK(folder.record(3) == stream::vsock_record(VsockRecord::Closed, number + 100));
+    CHECK(folder.records.at(3) == stream::vsock_record(VsockRecord::Closed, number + 100));
     folder.host->send(number, bytes_of("bye"));
     folder.host->finish(number);
-    CHECK(SocketFolder::read(peer) == "bye");
-    CHECK(SocketFolder::read(peer).empty());
+    CHECK(SocketFolder::receive(peer) == "bye");
+    CHECK(SocketFolder::receive(peer).empty());
 }
 
 TEST_CASE("vsock: the guest's connections lead to sockets of the folder", "[vsock]") {
     SocketFolder folder;
     folder.host->connect(1, 99);
-    CHECK(folder.record(0) == stream::vsock_record(VsockRecord::Closed, 1));
+    CHECK(folder.records.at(0) == stream::vsock_record(VsockRecord::Closed, 1));
     stream::UnixListener listener(folder.path / "99");
     folder.host->connect(3, 99);
-    CHECK(folder.record(1) == stream::vsock_record(VsockRecord::Accepted, 3));
+    CHECK(folder.records.at(1) == stream::vsock_record(VsockRecord::Accepted, 3));
     stream::Fd peer = listener.accept();
     REQUIRE(peer);
     folder.host->end(3);
-    CHECK(SocketFolder::read(peer).empty());
+    CHECK(SocketFolder::receive(peer).empty());
     stream::send_some(peer.get(), bytes_of("late"));
-    CHECK(folder.record(2) == stream::vsock_record(VsockRecord::Data, 3, bytes_of("late")));
+    CHECK(folder.records.at(2) == stream::vsock_record(VsockRecord::Data, 3, bytes_of("late")));
     peer.reset();
-    CHECK(folder.record(3) == stream::vsock_record(VsockRecord::End, 3));
+    CHECK(folder.records.at(3) == stream::vsock_record(VsockRecord::End, 3));
     folder.host->send(3, bytes_of("nobody"));
-    CHECK(folder.record(4) == stream::vsock_record(VsockRecord::Closed, 3));
+    CHECK(folder.records.at(4) == stream::vsock_record(VsockRecord::Closed, 3));
 }
 
 TEST_CASE("CVE-2020-27174: vsock: a guest's connections use up no files, however it leaves them", "[vsock]") {
@@ -350,22 +324,18 @@ TEST_CASE("CVE-2020-27174: vsock: a guest's connections use up no files, however
     stream::UnixListener listener(folder.path / "7");
     std::vector<stream::Fd> peers;
     const u32 most = 2 * stream::kMostConnections;
-    const auto told = [&](const std::vector<u8>& record) {
-        const std::lock_guard guard(folder.lock);
-        return std::ranges::find(folder.records, record) != folder.records.end();
-    };
     for (u32 i = 0; i < most; ++i) {
         folder.host->connect(2 * i + 1, 7);
-        REQUIRE(told(stream::vsock_record(VsockRecord::Accepted, 2 * i + 1)));
+        REQUIRE(folder.records.hold(stream::vsock_record(VsockRecord::Accepted, 2 * i + 1)));
         peers.push_back(listener.accept());
         folder.host->send(2 * i + 1, std::vector<u8>(1 << 20));  // more than fits into a socket
     }
     folder.host->connect(2 * most + 1, 7);
-    CHECK(told(stream::vsock_record(VsockRecord::Closed, 2 * most + 1)));
+    CHECK(folder.records.hold(stream::vsock_record(VsockRecord::Closed, 2 * most + 1)));
     folder.host->abort(1);
     std::size_t came = 0;
-    for (std::string some; !(some = SocketFolder::read(peers[0])).empty();) came += some.size();
+    for (std::string some; !(some = SocketFolder::receive(peers[0])).empty();) came += some.size();
     CHECK(came < 1 << 20);
     folder.host->connect(2 * most + 3, 7);
-    CHECK(told(stream::vsock_record(VsockRecord::Accepted, 2 * most + 3)));
+    CHECK(folder.records.hold(stream::vsock_record(VsockRecord::Accepted, 2 * most + 3)));
 }

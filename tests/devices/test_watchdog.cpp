@@ -115,7 +115,7 @@ TEST_CASE("watchdog: it does what it was asked for", "[watchdog]") {
     CHECK(r.told == 1);  // the count stays at its end
     r.set(kControl, kRestart);
     CHECK_FALSE(r.acts(kSecond));
-    CHECK(r.told == 1);
+    CHECK(r.told == 2);
     CHECK((r.read(kMode) & 1) == 1);
 }
 
@@ -150,13 +150,25 @@ TEST_CASE("watchdog: a snapshot counts on", "[watchdog]") {
     CHECK(other.acts(1));
 }
 
-TEST_CASE("watchdog: where nothing is done about it, a guest is told of once until a reset", "[watchdog]") {
+TEST_CASE("watchdog: where nothing is done about it, it is told of each, once in 10 s", "[watchdog]") {
     Rig r(WatchdogAction::None);
     for (int i = 0; i < 3; ++i) r.set(kSoftReset, kKey | 1);
     CHECK(r.told == 1);
     r.device->reset();
     r.set(kSoftReset, kKey | 1);
     CHECK(r.told == 2);
+    r.start(0xb);  // 16 s
+    r.port.advance(*r.device, 100 * kSecond);
+    CHECK(r.told == 3);  // the count stays at its end
+    r.set(kControl, kRestart);
+    r.port.advance(*r.device, 16 * kSecond);
+    CHECK(r.told == 4);
+    r.set(kMode, kKey | 1);  // half a second
+    for (int i = 0; i < 100; ++i) {
+        r.set(kControl, kRestart);
+        r.port.advance(*r.device, kSecond);
+    }
+    CHECK(r.told == 13);
     Rig paused(WatchdogAction::Pause);
     for (int i = 0; i < 3; ++i) paused.set(kSoftReset, kKey | 1);
     CHECK(paused.told == 3);

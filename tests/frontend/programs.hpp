@@ -2,6 +2,7 @@
 #pragma once
 #include <initializer_list>
 
+#include "frontend/session/config.hpp"
 #include "support.hpp"
 
 namespace hartline::test {
@@ -82,5 +83,14 @@ inline std::vector<u8> elf_of(std::vector<u8> program) {
     ElfPlan plan;
     plan.code = std::move(program);
     return make_elf(plan);
+}
+
+// A run of such a program that repeats itself, and tells nothing.
+inline RunConfig exact(const std::string& image) {
+    RunConfig config;
+    config.image = image;
+    config.memory = u64{16} << 20;
+    config.deterministic = config.quiet = true;
+    return config;
 }
 }  // namespace hartline::test

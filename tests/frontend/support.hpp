@@ -17,36 +17,9 @@
 
 #include "core/types.hpp"
 #include "frontend/session/errors.hpp"
+#include "tests/folder.hpp"
 
 namespace hartline::test {
-
-class TemporaryFolder {
-public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "hartline-test-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-        path_ = name;
-    }
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    std::string at(const std::string& name) const { return (path_ / name).string(); }
-    std::string file(const std::string& name, std::span<const u8> bytes) const {
-        std::ofstream out(at(name), std::ios::binary);
-        out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-        return at(name);
-    }
-    std::string file(const std::string& name, const std::string& text) const {
-        return file(name, std::span(reinterpret_cast<const u8*>(text.data()), text.size()));
-    }
-
-private:
-    std::filesystem::path path_;
-};
 
 // While it lives the host lets no file grow past `bytes`, as if it were full.
 class FileLimit {

@@ -64,7 +64,7 @@ T at(Machine& machine, u64 paddr) {
 }  // namespace
 
 TEST_CASE("the_device_tree_has_the_shape_of_virt", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     config.initrd = folder.file("initrd", std::string(5000, 'i'));
     config.append = "console=ttyS0";
@@ -86,9 +86,8 @@ TEST_CASE("the_device_tree_has_the_shape_of_virt", "[frontend][board]") {
     CHECK(tree.cells("/cpus/cpu@2", "riscv,cboz-block-size") == std::vector<u32>{64});
     CHECK_FALSE(tree.has("/cpus/cpu@3"));
     CHECK(tree.cells("/cpus/cpu-map/cluster0/core1", "cpu") == tree.cells("/cpus/cpu@1", "phandle"));
-    for (const char* node :
-         {"/soc/serial@10000000", "/soc/plic@c000000", "/soc/test@100000", "/soc/rtc@101000",
-          "/soc/clint@2000000", "/soc/virtio_mmio@10007000", "/soc/virtio_mmio@10008000"})
+    for (const char* node : {"/soc/serial@10000000", "/soc/plic@c000000", "/soc/test@100000",
+                             "/soc/rtc@101000", "/soc/clint@2000000", "/soc/virtio_mmio@10008000"})
         CHECK(tree.has(node));
     CHECK(tree.cells("/soc/serial@10000000", "interrupt-parent") ==
           tree.cells("/soc/plic@c000000", "phandle"));
@@ -98,8 +97,35 @@ TEST_CASE("the_device_tree_has_the_shape_of_virt", "[frontend][board]") {
     CHECK(wires[8] == tree.cells("/cpus/cpu@2/interrupt-controller", "phandle").at(0));
 }
 
+TEST_CASE("the_virtio_console_is_there_where_it_is_asked_for", "[frontend][board][ports]") {
+    const Folder folder;
+    RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
+    TextSink sink;
+    constexpr u64 kHostFeatures = 0x10, kMultiport = 2, kSize = 1;
+    // Its features; nothing: it is not there.
+    const auto features = [&]() -> std::optional<u64> {
+        Board board(config, sink);
+        CHECK(Tree(board.tree()).has("/soc/virtio_mmio@10007000") ==
+              (config.virtio_input || !config.ports.empty()));
+        for (const Machine::Attached& attached : board.machine().devices()) {
+            u64 value = 0;
+            if (attached.base != 0x1000'7000) continue;
+            REQUIRE(attached.device->read(kHostFeatures, 4, value));
+            return value & (kMultiport | kSize);
+        }
+        return {};
+    };
+    CHECK_FALSE(features());
+    config.virtio_input = true;
+    CHECK(features() == kSize);
+    config.ports = {parse_port("a=" + folder.at("out"))};
+    CHECK(features() == (kSize | kMultiport));
+    config.virtio_input = false;
+    CHECK(features() == kMultiport);
+}
+
 TEST_CASE("memory_holds_what_the_tree_and_the_rom_say", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     config.initrd = folder.file("initrd", std::string(5000, 'i'));
     TextSink sink;
@@ -129,7 +155,7 @@ TEST_CASE("memory_holds_what_the_tree_and_the_rom_say", "[frontend][board]") {
 }
 
 TEST_CASE("what_cannot_be_placed_is_refused", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     TextSink sink;
     RunConfig config = config_for(folder.file("Image", make_image(8192, 1 << 20)));
     config.memory = RunConfig::kLeastMemory;
@@ -156,7 +182,7 @@ TEST_CASE("what_cannot_be_placed_is_refused", "[frontend][board]") {
 }
 
 TEST_CASE("a_reset_board_is_a_new_board", "[frontend][board]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     TextSink sink;
     const RunConfig config = config_for(folder.file("elf", elf_of(spin_program())));
     Board board(config, sink);
@@ -171,7 +197,7 @@ TEST_CASE("a_reset_board_is_a_new_board", "[frontend][board]") {
 
 TEST_CASE("boards_interleaved_in_one_process_end_as_alone", "[frontend][board]") {
     constexpr u64 kTicks = 300'000;
-    const TemporaryFolder folder;
+    const Folder folder;
     TextSink sink;
     const RunConfig first = config_for(folder.file("a", elf_of(spin_program())));
     RunConfig second = config_for(folder.file("b", elf_of(echo_program())));

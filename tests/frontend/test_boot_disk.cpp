@@ -65,7 +65,7 @@ void command(const std::string& line) {
 }
 
 // A disk whose bytes are those that `make FILE` wrote.
-MemoryDisk disk_of(const TemporaryFolder& folder, u64 bytes, const std::vector<std::string>& lines) {
+MemoryDisk disk_of(const Folder& folder, u64 bytes, const std::vector<std::string>& lines) {
     const std::string path = folder.at("disk.img");
     std::ofstream(path).close();
     std::filesystem::resize_file(path, bytes);
@@ -80,7 +80,7 @@ std::string text_of(const std::optional<std::vector<u8>>& bytes) {
     return bytes ? std::string(bytes->begin(), bytes->end()) : "nothing";
 }
 
-std::string tree(const TemporaryFolder& folder) {
+std::string tree(const Folder& folder) {
     const std::filesystem::path root = folder.at("root");
     std::filesystem::create_directories(root / "boot/extlinux");
     std::filesystem::create_directories(root / "sbin");
@@ -179,7 +179,7 @@ TEST_CASE("extlinux_entries_are_chosen_by_default", "[bootdisk]") {
 }
 
 TEST_CASE("ext4_is_read_by_name_and_by_link", "[bootdisk]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     auto disk = disk_of(folder, 4 * kMiB, {"mke2fs -q -t ext4 -F -d '" + tree(folder) + "' $d"});
     const auto files = open_file_system(Volume(disk));
     REQUIRE(files);
@@ -196,7 +196,7 @@ TEST_CASE("ext4_is_read_by_name_and_by_link", "[bootdisk]") {
 }
 
 TEST_CASE("the_newest_kernel_is_found_and_its_root_by_uuid", "[bootdisk]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     auto disk = disk_of(folder, 4 * kMiB, {"mke2fs -q -t ext4 -F -d '" + tree(folder) + "' $d"});
     BootDisk found(disk, "/dev/vda");
     REQUIRE(found.kernel());
@@ -212,7 +212,7 @@ TEST_CASE("the_newest_kernel_is_found_and_its_root_by_uuid", "[bootdisk]") {
 }
 
 TEST_CASE("extlinux_comes_before_kernels_and_a_root_is_added_where_it_names_none", "[bootdisk]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const std::string root = tree(folder);
     std::ofstream(root + "/boot/extlinux/extlinux.conf")
         << "label x\nlinux /boot/vmlinuz-6.9\nappend quiet\n";
@@ -225,7 +225,7 @@ TEST_CASE("extlinux_comes_before_kernels_and_a_root_is_added_where_it_names_none
 }
 
 TEST_CASE("fat_of_every_width_is_read_with_long_names", "[bootdisk]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     std::string large(70'000, 'x');
     for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i % 23);
     const std::string file = folder.file("large", large);
@@ -256,7 +256,7 @@ TEST_CASE("what_cannot_start_is_told", "[bootdisk]") {
     CHECK(BootDisk(disk, "/dev/vda").seen() == "GPT; partition 1 (LUKS (encrypted))");
     MemoryDisk blank(kMiB);
     CHECK(BootDisk(blank, "/dev/vda").seen() == "no partition table; the whole disk (nothing known)");
-    const TemporaryFolder folder;
+    const Folder folder;
     auto other = disk_of(
         folder, 2 * kMiB,
         {"mkfs.vfat $d", "mmd -i $d ::/EFI ::/EFI/BOOT", "mcopy -i $d /dev/null ::/EFI/BOOT/BOOTX64.EFI"});
@@ -267,7 +267,7 @@ TEST_CASE("what_cannot_start_is_told", "[bootdisk]") {
 
 // The class of CVE-2014-0143 and its neighbours: nothing that a file system says is taken for true.
 TEST_CASE("hostile_file_systems_are_refused_or_read_in_bounded_time", "[bootdisk]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const std::string root = tree(folder);
     std::ofstream(root + "/boot/extlinux/extlinux.conf") << "label x\nlinux /boot/vmlinuz-6.9\n";
     const auto ext =
@@ -293,7 +293,7 @@ TEST_CASE("hostile_file_systems_are_refused_or_read_in_bounded_time", "[bootdisk
 }
 
 TEST_CASE("run_takes_a_disk_image_for_a_disk", "[bootdisk]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     MemoryDisk disk(kMiB);
     write_gpt(disk);
     const std::string path = folder.file("a.img", disk.data);

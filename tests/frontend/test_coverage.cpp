@@ -23,13 +23,6 @@ Commit commit_of(Op op, const Operands& operands) {
     return commit;
 }
 
-RunConfig exact(const std::string& image) {
-    RunConfig config;
-    config.image = image;
-    config.memory = u64{16} << 20;
-    config.deterministic = config.quiet = true;
-    return config;
-}
 u64 run(const RunConfig& config) {
     Console console(Console::Input::None, -1, ::open("/dev/null", O_WRONLY | O_CLOEXEC));
     OutputTap tap(console, config);
@@ -87,7 +80,7 @@ TEST_CASE("coverage_has_names_for_all_classes_and_no_two_alike", "[frontend][cov
 }
 
 TEST_CASE("coverage_files_add_up", "[frontend][coverage]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     Coverage coverage;
     coverage.rows[static_cast<std::size_t>(Op::FADD_S)] = {3, seen(OperandClass::Rs1IsRs2)};
     coverage.compressed[2] = 4;
@@ -123,7 +116,7 @@ TEST_CASE("reports_name_what_was_never_executed", "[frontend][coverage]") {
 }
 
 TEST_CASE("a_recorded_run_is_the_same_run", "[frontend][coverage]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = exact(folder.file("elf", elf_of(finish_program(0x5555))));
     const u64 hash = run(config);
     config.commit_log = folder.at("log");
@@ -142,7 +135,7 @@ TEST_CASE("a_recorded_run_is_the_same_run", "[frontend][coverage]") {
 }
 
 TEST_CASE("a_full_disk_ends_the_run", "[frontend][coverage]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = exact(folder.file("elf", elf_of(spin_program())));
     config.commit_log = "/dev/full";
     config.max_instructions = 10'000'000;

@@ -152,7 +152,7 @@ TEST_CASE("broken_commit_lines_are_told", "[frontend][diff]") {
 }
 
 TEST_CASE("a_commit_log_is_followed_to_the_first_difference", "[frontend][diff]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const std::string elf = folder.file("elf", elf_of(code({addi(a0, zero, 5), sw(a0, a0, 0x7b), kHere})));
     const std::string good =
         "core   0: 3 0x0000000000001000 (0x00000297) x5 0x0000000000001000\n"

@@ -16,16 +16,12 @@ using namespace hartline;
 namespace {
 namespace fs = std::filesystem;
 
-struct Folder {
-    fs::path path = fs::temp_directory_path() / ("hartline-disk-" + std::to_string(::getpid()));
-    Folder() {
-        fs::remove_all(path);
-        fs::create_directories(path);
-        std::ofstream(path / "a.img").put('a');
+// Where a.img lies.
+struct DiskFolder : test::Folder {
+    DiskFolder() {
+        file("a.img", "a");
         fs::resize_file(path / "a.img", 1 << 20);
     }
-    ~Folder() { fs::remove_all(path); }
-    std::string name(const char* file) const { return (path / file).string(); }
     char first() const { return static_cast<char>(std::ifstream(path / "a.img").get()); }
 };
 
@@ -43,8 +39,8 @@ void write_first(DiskImage& disk, u8 value) {
 }  // namespace
 
 TEST_CASE("a temporary overlay leaves the disk alone, and nothing behind", "[diskio]") {
-    const Folder folder;
-    const DiskConfig config = parse_disk(folder.name("a.img") + ",overlay");
+    const DiskFolder folder;
+    const DiskConfig config = parse_disk(folder.at("a.img") + ",overlay");
     const auto disk = open_disk(config), beside = open_disk(config);
     write_first(*disk, 'b');
     CHECK(first_of(*disk) == 'b');
@@ -54,28 +50,28 @@ TEST_CASE("a temporary overlay leaves the disk alone, and nothing behind", "[dis
 }
 
 TEST_CASE("a named overlay keeps its changes, and is of one disk only", "[diskio]") {
-    const Folder folder;
-    const DiskConfig config = parse_disk(folder.name("a.img") + ",overlay=" + folder.name("changes.qcow2"));
+    const DiskFolder folder;
+    const DiskConfig config = parse_disk(folder.at("a.img") + ",overlay=" + folder.at("changes.qcow2"));
     write_first(*open_disk(config), 'b');
     CHECK(folder.first() == 'a');
     CHECK(first_of(*open_disk(config)) == 'b');
     fs::copy_file(folder.path / "a.img", folder.path / "other.img");
     DiskConfig other = config;
-    other.path = folder.name("other.img");
+    other.path = folder.at("other.img");
     CHECK_THROWS_AS(open_disk(other), InputError);
 }
 
 TEST_CASE("an overlay that cannot be made leaves nothing behind", "[diskio]") {
-    const Folder folder;
-    const DiskConfig config = parse_disk(folder.name("a.img") + ",overlay=" + folder.name("changes.qcow2"));
+    const DiskFolder folder;
+    const DiskConfig config = parse_disk(folder.at("a.img") + ",overlay=" + folder.at("changes.qcow2"));
     const test::FileLimit full(100'000);
     CHECK_THROWS_AS(open_disk(config), HostError);
-    CHECK_FALSE(fs::exists(folder.name("changes.qcow2")));
+    CHECK_FALSE(fs::exists(folder.at("changes.qcow2")));
 }
 
 TEST_CASE("a broken overlay is named with a way out", "[diskio]") {
-    const Folder folder;
-    const DiskConfig config = parse_disk(folder.name("a.img") + ",overlay=" + folder.name("changes.qcow2"));
+    const DiskFolder folder;
+    const DiskConfig config = parse_disk(folder.at("a.img") + ",overlay=" + folder.at("changes.qcow2"));
     std::ofstream(folder.path / "changes.qcow2") << "x";
     CHECK_THROWS_WITH(open_disk(config), Catch::Contains("or remove it"));
 }

@@ -6,7 +6,7 @@ using namespace hartline;
 using test::complaint_of;
 
 TEST_CASE("only_a_variable_store_holds_variables", "[frontend][flash]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     std::string store(4096, '\0');
     store.replace(40, 4, "_FVH");
     const LoaderFiles loader{.code = folder.file("code", "x"), .variables = folder.file("template", store)};

@@ -17,7 +17,7 @@
 
 using namespace hartline;
 using namespace hartline::fuzz;
-using hartline::test::TemporaryFolder;
+using hartline::test::Folder;
 
 namespace {
 Recipe recipe(Category category, u64 seed, u64 length = 3000) {
@@ -107,7 +107,7 @@ TEST_CASE("programs_are_well_formed_elf_files", "[fuzz]") {
 }
 
 TEST_CASE("programs_end_here", "[fuzz]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     for (std::size_t i = 0; i < kCategories; ++i)
         for (const Exit exit : {Exit::Htif, Exit::Finisher}) {
             Recipe r = recipe(static_cast<Category>(i), 5, 12'000);

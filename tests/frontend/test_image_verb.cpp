@@ -168,6 +168,12 @@ TEST_CASE("image_refuses_in_words_that_help", "[image]") {
     const std::string path = folder.at("disk.qcow2"), raw = folder.at("disk.img");
     CHECK(says(complaint({"crate"}), "did you mean image create?"));
     CHECK(says(complaint({"create", path, "1G", "--cluster", "4K"}), "did you mean --cluster-size?"));
+    // As with qemu-img.
+    CHECK(says(complaint({"convert", "-O", "qcow2", path, path}), "did you mean --format?"));
+    CHECK(says(complaint({"convert", "-f", "raw", path, path}), "did you mean --from-format?"));
+    CHECK(says(complaint({"create", "-f", "raw", path, "1G"}), "did you mean --format?"));
+    CHECK(says(complaint({"create", "-F", "raw", path, "1G"}), "did you mean --backing-format?"));
+    CHECK(says(complaint({"info", "--output=json", path}), "did you mean --json?"));
     CHECK(says(complaint({"create", path}), "needs a size"));
     CHECK(says(complaint({"create", raw, "1G", "--cluster-size", "4K"}), "name it .qcow2"));
     CHECK(says(complaint({"create", path, "1G", "--cluster-size", "3K"}), "power of two"));
@@ -179,6 +185,19 @@ TEST_CASE("image_refuses_in_words_that_help", "[image]") {
     CHECK(says(complaint({"check", raw}), "nothing to check"));
     CHECK(says(complaint({"info", folder.at("none")}), "no such file"));
     CHECK(says(image({"create", "--help"}).text, "--refcount-bits"));
+}
+
+TEST_CASE("an_image_is_never_its_own_backing_file", "[image]") {
+    const test::Folder folder;
+    const std::string base = folder.at("base.qcow2"), top = folder.at("top.qcow2");
+    CHECK(image({"create", base, "1M"}).code == 0);
+    CHECK(image({"create", top, "--backing", "base.qcow2"}).code == 0);
+    const std::string before = test::read_text(base);
+    for (const char* const behind : {"base.qcow2", "top.qcow2"})
+        CHECK(says(complaint({"create", base, "--backing", behind, "--force"}),
+                   "would be its own backing file: choose another name"));
+    CHECK(test::read_text(base) == before);
+    CHECK(image({"create", top, "--backing", "base.qcow2", "--force"}).code == 0);
 }
 
 TEST_CASE("disk_options_are_read_and_written_again", "[frontend]") {

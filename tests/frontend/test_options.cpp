@@ -2,6 +2,7 @@
 #include "support.hpp"
 
 #include "devices/storage/host_file.hpp"
+#include "devices/storage/qcow2/create.hpp"
 #include "frontend/cli/nearest.hpp"
 #include "frontend/cli/options.hpp"
 #include "frontend/host/log_file.hpp"
@@ -67,6 +68,19 @@ TEST_CASE("options_fill_the_configuration", "[frontend]") {
     CHECK(config.save_at == RunConfig::SaveAt{1'000'000, "snap"});
 }
 
+TEST_CASE("the_kernels_last_console_is_the_one_that_is_typed_to", "[frontend][ports]") {
+    const auto is_virtio = [](Arguments words) {
+        words.insert(words.begin(), "Image");
+        return parse_run(words).config.virtio_input;
+    };
+    CHECK_FALSE(is_virtio({}));
+    CHECK_FALSE(is_virtio({"--append", "console=ttyS0 quiet"}));
+    CHECK(is_virtio({"--append", "quiet console=ttyS0 console=hvc0"}));
+    CHECK_FALSE(is_virtio({"--append", "console=hvc0 console=ttyS0"}));
+    CHECK_FALSE(is_virtio({"--append", "console=hvc0", "--console", "uart"}));
+    CHECK(is_virtio({"--append", "console=ttyS0", "--console", "virtio"}));
+}
+
 TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") {
     const auto of = [](const std::string& text) {
         return parse_run(Arguments{"Image", "--balloon", text}).config.balloon;
@@ -90,6 +104,10 @@ TEST_CASE("a_balloon_is_on_off_or_a_size_within_memory", "[frontend][balloon]") 
     config.deterministic = true;
     CHECK_FALSE(default_balloon(config).present);
     CHECK(balloon_bytes(parse_balloon("1G"), u64{3} << 30) == u64{2} << 30);
+    for (const char* text : {"0", "0M", "foo", "", "-1"})
+        CHECK(complaint_of([&] { (void)parse_balloon(text); }) ==
+              "--balloon: '" + std::string(text) +
+                  "' cannot be: choose on, off, or what is left to the guest: 512M for example");
 }
 
 TEST_CASE("ports_lead_to_files_sockets_or_the_terminal", "[frontend][ports]") {
@@ -135,7 +153,7 @@ TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
     config.deterministic = true;
     CHECK(complaint_of([&] { validate(config); }).starts_with("--vsock: "));
     CHECK(complaint_of([] { make_vsock({3, "/nowhere/at/all"}); }).starts_with("--vsock: /nowhere/at/all: "));
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("file", "x");
     CHECK(complaint_of([&] {
               make_vsock({3, file});
@@ -146,7 +164,7 @@ TEST_CASE("vsock_is_an_address_and_a_folder", "[frontend][vsock]") {
 }
 
 TEST_CASE("a_mistyped_option_of_a_disk_is_named", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("a.img", "x"), odd = folder.file("b,c", "x");
     for (const char* const text : {",readonly", ",readonly,serial=x", ",serial=x,readonly"})
         CHECK(complaint_of([&] {
@@ -157,7 +175,7 @@ TEST_CASE("a_mistyped_option_of_a_disk_is_named", "[frontend]") {
 }
 
 TEST_CASE("an_output_is_never_a_file_that_the_run_uses", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("a.img", "content"), link = folder.at("link");
     std::filesystem::create_hard_link(file, link);
     RunConfig config;
@@ -174,6 +192,41 @@ TEST_CASE("an_output_is_never_a_file_that_the_run_uses", "[frontend]") {
     const auto disk = open_host_file(file, {.read_only = true});
     CHECK(complaint_of([&] { LogFile log(link); }).find("in use") != std::string::npos);
     CHECK(test::read_text(file) == "content");
+}
+
+TEST_CASE("an_output_is_never_behind_a_disk_of_the_run", "[frontend]") {
+    const test::Folder folder;
+    const std::string base = folder.file("base.img", std::string(1 << 20, 'x'));
+    const auto over = [&](const char* name, const std::string& backing, ImageFormat format) {
+        const auto file = open_host_file(folder.at(name), {.create = true});
+        qcow2::create(*file, name, {.bytes = 1 << 20, .backing = backing, .backing_format = format});
+        return folder.at(name);
+    };
+    const std::string middle = over("middle.qcow2", "base.img", ImageFormat::Raw);
+    const std::string top = over("top.qcow2", "middle.qcow2", ImageFormat::Qcow2);
+    const auto refused = [&](const std::string& disk, auto set) {
+        RunConfig config;
+        config.image = "Image";
+        config.disks = {parse_disk(disk)};
+        set(config);
+        return complaint_of([&] { validate(config); });
+    };
+    for (const std::string& disk : {top, top + ",overlay", top + ",overlay=" + folder.at("new.qcow2")})
+        for (const std::string& behind : {base, middle}) {
+            const auto set_log = [&](RunConfig& config) { config.commit_log = behind; };
+            const auto set_port = [&](RunConfig& config) { config.ports = {parse_port("a=" + behind)}; };
+            const auto set_snapshot = [&](RunConfig& config) {
+                config.save_at = RunConfig::SaveAt{1, behind};
+            };
+            CHECK(refused(disk, set_port) == "--port: " + behind + " is in use by --disk " + top +
+                                                 " (a backing file) of this run: choose another file");
+            CHECK(refused(disk, set_log).starts_with("--commit-log: " + behind + " is in use by --disk "));
+            CHECK_FALSE(refused(disk, set_snapshot).empty());
+        }
+    const auto set_free = [&](RunConfig& config) { config.commit_log = folder.at("log"); };
+    CHECK(refused(top, set_free).empty());
+    // Where nobody can tell what is behind it, nothing is emptied.
+    CHECK(refused(folder.at("none.qcow2"), set_free).starts_with(folder.at("none.qcow2") + ": "));
 }
 
 TEST_CASE("an_unknown_option_names_the_nearest", "[frontend]") {
@@ -200,7 +253,7 @@ TEST_CASE("wrong_values_are_one_clear_line", "[frontend]") {
 }
 
 TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string file = folder.file("c",
                                          "# comment\nimage = I m\nmemory=512M\r\n\nstats = true\ndisk = a\n"
                                          "disk = b,ro\nappend = x=1 y=#2\n");
@@ -213,7 +266,7 @@ TEST_CASE("a_configuration_file_has_the_same_keys", "[frontend]") {
 }
 
 TEST_CASE("a_wrong_configuration_file_is_told_with_its_line", "[frontend]") {
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     const std::string unknown = folder.file("u", "image = x\nmemroy = 1G\n"),
                       strange = folder.file("s", "image\n");
     CHECK(complaint_of([&] {
@@ -260,7 +313,7 @@ TEST_CASE("printed_configurations_are_read_back_equal", "[frontend]") {
     full.perf_map = true;
     full.dump_translation = "0x80000000,1:2";
     full.code_cache = u64{3} << 20;
-    const test::TemporaryFolder folder;
+    const test::Folder folder;
     for (const RunConfig& config : {full, parse_run(Arguments{"Image"}).config}) {
         const std::string file = folder.file("config", config_text(config));
         CHECK(parse_run(Arguments{"--config", file}).config == config);
@@ -316,7 +369,14 @@ TEST_CASE("a_watchdog_resets_where_nothing_else_is_asked_for", "[frontend][watch
     CHECK(action({"Image", "--watchdog"}) == WatchdogAction::Reset);
     CHECK(action({"--watchdog", "poweroff", "Image"}) == WatchdogAction::PowerOff);
     CHECK(action({"--watchdog=none", "Image"}) == WatchdogAction::None);
-    CHECK(complaint_of([] { (void)parse_watchdog("shutdown"); }).find("poweroff") != std::string::npos);
+    for (const Arguments& words :
+         {Arguments{"Image", "--watchdog", "resett"}, Arguments{"--watchdog", "resett", "Image"},
+          Arguments{"Image", "--watchdog=resett"}})
+        CHECK(complaint_of([&] { (void)parse_run(words); }) ==
+              "--watchdog: 'resett' is no action: choose reset, poweroff, pause or none");
+    const test::Folder folder;
+    const Arguments two{"--watchdog", folder.file("one", "x"), "other"};
+    CHECK(complaint_of([&] { (void)parse_run(two); }).starts_with("run: more than one image"));
 }
 
 TEST_CASE("buses_have_room_for_so_many", "[frontend][pci]") {

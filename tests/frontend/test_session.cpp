@@ -20,8 +20,7 @@ struct Ended {
 };
 
 // Runs a machine with its output in a file, and its input from `in` (paced) or `typed` (deterministic).
-Ended run(const TemporaryFolder& folder, const RunConfig& config, const std::string& typed = "",
-          int in = -1) {
+Ended run(const Folder& folder, const RunConfig& config, const std::string& typed = "", int in = -1) {
     const std::string out = folder.at("output");
     const int file = ::open(out.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     REQUIRE(file >= 0);
@@ -42,13 +41,6 @@ Ended run(const TemporaryFolder& folder, const RunConfig& config, const std::str
     return ended;
 }
 
-RunConfig exact(const std::string& image) {
-    RunConfig config;
-    config.image = image;
-    config.memory = u64{16} << 20;
-    config.deterministic = config.quiet = true;
-    return config;
-}
 RunConfig paced(const std::string& image) {
     RunConfig config = exact(image);
     config.deterministic = false;
@@ -67,7 +59,7 @@ double cpu_seconds() {
 }  // namespace
 
 TEST_CASE("exit_codes_tell_how_the_guest_ended", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const auto code_of = [&](u32 command) {
         return run(folder, exact(folder.file("elf", elf_of(finish_program(command))))).outcome.exit_code;
     };
@@ -80,7 +72,7 @@ TEST_CASE("exit_codes_tell_how_the_guest_ended", "[frontend][session]") {
 }
 
 TEST_CASE("the_instruction_limit_is_exact", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = exact(folder.file("elf", elf_of(spin_program())));
     for (const u64 limit : {u64{0}, u64{1}, u64{1000}, u64{3'000'001}}) {
         config.max_instructions = limit;
@@ -91,7 +83,7 @@ TEST_CASE("the_instruction_limit_is_exact", "[frontend][session]") {
 }
 
 TEST_CASE("a_guest_that_resets_starts_again_and_the_limit_counts_on", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     for (RunConfig config :
          {exact(folder.file("elf", elf_of(finish_program(0x7777)))), paced(folder.at("elf"))}) {
         config.max_instructions = 1000;
@@ -102,7 +94,7 @@ TEST_CASE("a_guest_that_resets_starts_again_and_the_limit_counts_on", "[frontend
 }
 
 TEST_CASE("typed_input_reaches_the_guest_exactly", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const RunConfig config = exact(folder.file("elf", elf_of(echo_program())));
     std::string typed(20, 'x');
     typed += "q and more";
@@ -115,7 +107,7 @@ TEST_CASE("typed_input_reaches_the_guest_exactly", "[frontend][session]") {
 }
 
 TEST_CASE("input_waits_for_a_text", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = exact(folder.file("elf", elf_of(echo_program())));
     config.max_instructions = 20'000'000;
     config.input_after = ">";
@@ -125,7 +117,7 @@ TEST_CASE("input_waits_for_a_text", "[frontend][session]") {
 }
 
 TEST_CASE("a_saved_run_goes_on_to_the_same_end", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = exact(folder.file("elf", elf_of(echo_program())));
     config.harts = 2;
     config.input_after = ">";
@@ -148,7 +140,7 @@ TEST_CASE("a_saved_run_goes_on_to_the_same_end", "[frontend][session]") {
 }
 
 TEST_CASE("signatures_are_written_from_the_program's_symbols", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = exact(folder.file("elf", make_elf(htif_program(0))));
     config.signature = folder.at("sig");
     run(folder, config);
@@ -156,7 +148,7 @@ TEST_CASE("signatures_are_written_from_the_program's_symbols", "[frontend][sessi
 }
 
 TEST_CASE("a_paced_guest_takes_input_from_a_pipe", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     REQUIRE(::write(ends[1], "helloq", 6) == 6);
@@ -168,7 +160,7 @@ TEST_CASE("a_paced_guest_takes_input_from_a_pipe", "[frontend][session]") {
 }
 
 TEST_CASE("a_paced_guest_that_waits_costs_nothing_and_ends_by_signal", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     const RunConfig config = paced(folder.file("elf", elf_of(wait_program())));
@@ -193,7 +185,7 @@ TEST_CASE("a_paced_guest_that_waits_costs_nothing_and_ends_by_signal", "[fronten
 }
 
 TEST_CASE("a_paced_guest_that_waits_for_input_that_has_ended_is_stuck", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     CHECK(run(folder, paced(folder.file("elf", elf_of(wait_program()))), "", nothing).outcome.exit_code ==
           kExitStuck);
@@ -201,7 +193,7 @@ TEST_CASE("a_paced_guest_that_waits_for_input_that_has_ended_is_stuck", "[fronte
 }
 
 TEST_CASE("harts_on_threads_end_as_well", "[frontend][session]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = paced(folder.file("elf", elf_of(finish_program(5u << 16 | 0x3333))));
     config.parallel = true;
     config.harts = 4;

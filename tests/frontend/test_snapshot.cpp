@@ -13,7 +13,7 @@ using namespace hartline;
 using namespace hartline::test;
 
 namespace {
-std::vector<u8> file_of(const TemporaryFolder& folder, const Snapshot& snapshot) {
+std::vector<u8> file_of(const Folder& folder, const Snapshot& snapshot) {
     write_snapshot(folder.at("snap"), snapshot);
     return read_file(folder.at("snap"), 1 << 20, "too large");
 }
@@ -21,7 +21,7 @@ Snapshot example() { return {"memory 1, harts 2", {'h', 'i'}, false, {1, 2, 3, 4
 }  // namespace
 
 TEST_CASE("snapshots_come_back_as_they_were", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     file_of(folder, example());
     const Snapshot back = read_snapshot(folder.at("snap"), "memory 1, harts 2");
     CHECK(back.pending_input == std::vector<u8>{'h', 'i'});
@@ -30,14 +30,14 @@ TEST_CASE("snapshots_come_back_as_they_were", "[frontend]") {
 }
 
 TEST_CASE("snapshots_of_other_machines_are_refused_by_name", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     file_of(folder, example());
     const auto line = complaint_of([&] { read_snapshot(folder.at("snap"), "memory 1, harts 4"); });
     CHECK(line.find("is of another machine (memory 1, harts 2)") != std::string::npos);
 }
 
 TEST_CASE("snapshots_cut_or_changed_anywhere_are_refused", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const auto good = file_of(folder, example());
     const auto refused = [&](std::span<const u8> bytes) {
         return complaint_of([&] { parse_snapshot("S", bytes, example().machine); }).starts_with("S: is ");
@@ -56,7 +56,7 @@ TEST_CASE("snapshots_cut_or_changed_anywhere_are_refused", "[frontend]") {
 }
 
 TEST_CASE("files_are_replaced_wholly_or_not_at_all", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const std::string path = folder.file("old", "old");
     ::chmod(path.c_str(), 0640);
     const std::vector<u8> bytes = {'n', 'e', 'w'};
@@ -73,7 +73,7 @@ TEST_CASE("files_are_replaced_wholly_or_not_at_all", "[frontend]") {
 }
 
 TEST_CASE("files_are_read_within_bounds", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const std::string path = folder.file("five", "12345");
     CHECK(read_file(path, 5, "too large").size() == 5);
     CHECK(complaint_of([&] { read_file(path, 4, "too large"); }) == path + ": too large");
@@ -84,7 +84,7 @@ TEST_CASE("files_are_read_within_bounds", "[frontend]") {
 }
 
 TEST_CASE("contents_are_read_again_and_a_changed_length_is_noticed", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const Contents contents(folder.file("f", "12345"), 10, "too large");
     CHECK(contents.bytes() == 5);
     CHECK(contents.read().size() == 5);
@@ -107,7 +107,7 @@ TEST_CASE("signatures_are_little_endian_words_a_line", "[frontend]") {
 }
 
 TEST_CASE("signatures_need_their_symbols_in_memory", "[frontend]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     Ram ram(0x8000'0000, 1 << 20);
     ram.write(0x8000'1000, u64{0x1122334455667788});
     LoadedImage image;

@@ -18,7 +18,7 @@ std::vector<std::string> names(const std::vector<TestFile>& tests) {
 std::vector<TestFile> find(const std::vector<std::string>& paths) { return find_tests(paths); }
 
 struct Suite {
-    TemporaryFolder folder;
+    Folder folder;
     Suite() {
         std::filesystem::create_directory(folder.at("F"));
         std::filesystem::create_directory(folder.at("D"));

@@ -20,17 +20,15 @@ std::vector<std::string> texts(const std::vector<Check>& checks) {
 
 // x10 = 5, then wfi with nothing that could wake it.
 struct Ended {
-    TemporaryFolder folder;
+    Folder folder;
     Capture console;
     RunConfig config;
     std::unique_ptr<Board> board;
     Trial trial;
 
     Ended() {
-        config.image =
-            folder.file("elf", elf_of(code({addi(a0, zero, 5), addi(a1, zero, -1u), kWfi, kHere})));
-        config.memory = u64{16} << 20;
-        config.deterministic = true;
+        config =
+            exact(folder.file("elf", elf_of(code({addi(a0, zero, 5), addi(a1, zero, -1u), kWfi, kHere}))));
         board = std::make_unique<Board>(config, console);
         trial = run_trial(*board, config, 10);
     }

@@ -19,7 +19,7 @@ TestPlan plan_for_tests() {
     return plan;
 }
 
-Test test_of(const TemporaryFolder& folder, const std::string& name, const std::vector<u8>& elf,
+Test test_of(const Folder& folder, const std::string& name, const std::vector<u8>& elf,
              const std::string& expect = "") {
     return {{name, "group", folder.file(name, elf)},
             Expectations::parse(name + ".expect", expect, Expectations::Of::OneTest).checks_of(name)};
@@ -43,7 +43,7 @@ Verdict verdict_of(const Test& test, const TestPlan& plan = plan_for_tests()) {
 }  // namespace
 
 TEST_CASE("suite_verdicts_tell_how_each_test_ended", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     CHECK(verdict_of(test_of(folder, "pass", elf_of(finish_program(0x5555)))) == Verdict::Passed);
     CHECK(verdict_of(test_of(folder, "stuck", elf_of(wait_program()))) == Verdict::Stuck);
     const TestResult code =
@@ -57,7 +57,7 @@ TEST_CASE("suite_verdicts_tell_how_each_test_ended", "[frontend][suite]") {
 }
 
 TEST_CASE("suite_limits_hold_for_each_test", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const Test spin = test_of(folder, "spin", elf_of(spin_program()));
     TestPlan plan = plan_for_tests();
     plan.timeout = 0.05;
@@ -73,7 +73,7 @@ TEST_CASE("suite_limits_hold_for_each_test", "[frontend][suite]") {
 }
 
 TEST_CASE("suite_expected_ends_pass", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const auto failing = finish_program(7u << 16 | 0x3333);
     CHECK(verdict_of(test_of(folder, "a", elf_of(failing), "expect exit=7")) == Verdict::Passed);
     CHECK(verdict_of(test_of(folder, "b", elf_of(failing), "expect exit=8")) == Verdict::Exit);
@@ -85,7 +85,7 @@ TEST_CASE("suite_expected_ends_pass", "[frontend][suite]") {
 }
 
 TEST_CASE("a_broken_test_loses_no_other", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     std::vector<u8> cut = elf_of(finish_program(0x5555));
     cut.resize(70);
     std::vector<Test> tests;
@@ -114,7 +114,7 @@ TEST_CASE("a_broken_test_loses_no_other", "[frontend][suite]") {
 }
 
 TEST_CASE("suite_signatures_are_compared_with_a_folder", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     const Test test = test_of(folder, "t", make_elf(htif_program(0)));
     TestPlan plan = plan_for_tests();
     plan.reference = folder.at("");
@@ -143,7 +143,7 @@ TEST_CASE("suite_signatures_are_compared_with_a_folder", "[frontend][suite]") {
 }
 
 TEST_CASE("engines_that_agree_pass_and_are_chosen_by_name", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     TestPlan plan = plan_for_tests();
     plan.engines = {EngineKind::Interpreter, EngineKind::Interpreter};
     CHECK(verdict_of(test_of(folder, "pass", elf_of(finish_program(0x5555))), plan) == Verdict::Passed);
@@ -166,7 +166,7 @@ TEST_CASE("suite_console_output_is_bounded_and_shown_on_failure", "[frontend][su
     CHECK(capture.text().ends_with("aaend"));
     CHECK(capture.lost() == 100'003 - Capture::kMost);
 
-    const TemporaryFolder folder;
+    const Folder folder;
     const std::vector<Test> tests{test_of(folder, "talks", elf_of(talking_program("a<\x1b\xff&\nb\n"))),
                                   test_of(folder, "passes", elf_of(finish_program(0x5555)))};
     const TestPlan plan = plan_for_tests();
@@ -190,7 +190,7 @@ TEST_CASE("suite_console_output_is_bounded_and_shown_on_failure", "[frontend][su
 }
 
 TEST_CASE("a_reproducer_is_a_test_and_passes_when_the_engines_agree", "[frontend][suite]") {
-    const TemporaryFolder folder;
+    const Folder folder;
     RunConfig config = plan_for_tests().config;
     config.image = test_of(folder, "program", elf_of(finish_program(0x5555))).file.path;
     config.deterministic = true;

@@ -19,16 +19,13 @@ struct Ran {
         const std::vector<u8> program =
             code({addi(t0, zero, 300), addi(t1, t1, 3), addi(t0, t0, 0xfff), bne(t0, zero, -8),
                   lui(t0, 0x100), lui(t1, 0x5), addi(t1, t1, 0x555), sw(t1, t0, 0), kHere});
-        RunConfig config;
-        config.image = folder.file("loop.elf", elf_of(program));
-        config.memory = u64{16} << 20;
-        config.deterministic = true;
+        RunConfig config = exact(folder.file("loop.elf", elf_of(program)));
         config.engine = engine;
         config.translate_after = 1;
         board.emplace(config, sink, Watchers{.observer = nullptr, .translations = listener});
         board->machine().run(100'000);
     }
-    TemporaryFolder folder;
+    Folder folder;
     NoSink sink;
     std::optional<Board> board;
 };
@@ -83,7 +80,7 @@ TEST_CASE("translations_are_counted_and_dumped", "[frontend]") {
 
 TEST_CASE("a_map_for_perf_names_each_unit", "[frontend]") {
     if (lacks_translator({})) return;
-    const TemporaryFolder folder;
+    const Folder folder;
     {
         PerfMap map(folder.at("perf.map"));
         Ran ran(EngineKind::Jit, &map);

@@ -84,7 +84,7 @@ def log_in(hartline, *arguments):
     """From nothing to a shell of root's."""
     started = time.monotonic()
     guest = Console(hartline, *arguments)
-    guest.expect("debian ttyS0\n\ndebian login: ")    # not the one on hvc0
+    guest.expect("debian ttyS0\n\ndebian login: ")
     print(f"login after {time.monotonic() - started:.1f} s", flush=True)
     guest.type("root\n")
     guest.expect(console.PROMPT)
@@ -95,6 +95,8 @@ def log_in(hartline, *arguments):
 
 
 def look_at_system(guest):
+    # One prompt, on the console that is typed to.
+    check("hvc" not in guest.run("systemctl --no-pager --plain list-units '*getty@*'"), "no prompt on hvc0", guest)
     state = guest.run("systemctl is-system-running --wait || true").strip()
     if state != "running":
         check(False, f"the system is {state}: {guest.run('systemctl --failed --no-pager || true')}", guest)

@@ -128,6 +128,15 @@ TEST_CASE("tlb: a frame that changed is dropped wherever it is mapped") {
     CHECK(f.holds(Access::Load, kB, user(1, 1)));
 }
 
+TEST_CASE("tlb: of a frame whose stores must be seen the other entries stay") {
+    Fixture f;
+    for (const Access access : {Access::Load, Access::Store, Access::Fetch}) f.fill(access, kA, user(1, 1));
+    f.tlb->flush_stores(0x8000'0000 + (kA & 0xff000));
+    CHECK(f.holds(Access::Load, kA, user(1, 1)));
+    CHECK(f.holds(Access::Fetch, kA, user(1, 1)));
+    CHECK_FALSE(f.holds(Access::Store, kA, user(1, 1)));
+}
+
 // Frames that are alike in their lowest bits, and pages that take each other's entries.
 TEST_CASE("tlb: of a frame that changed all entries are dropped and no other, at random") {
     Fixture f;
