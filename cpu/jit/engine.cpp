@@ -11,7 +11,9 @@
 namespace hartline::jit {
 namespace {
 constexpr u64 kMostLeft = u64{1} << 46;  // what the budget's 48 bits can hold, with a sign
-constexpr u32 kFarMisses = 32;
+// One miss in so many, times HartConfig::translate_after, links a jump to another page: linking stores to
+// code, and where address spaces take turns it is not good for long.
+constexpr u64 kFarMisses = 10, kMostFarMisses = 1 << 20;
 using Enter = u32 (*)(JitContext*, u64);
 
 using Left = TranslatorStats::Exit;
@@ -227,7 +229,7 @@ u64 Engine::find_way() {
 }
 
 u64 Engine::find_far() {
-    c_.far_misses = kFarMisses;
+    c_.far_misses = static_cast<u32>(std::min(kFarMisses * c_.cpu.config.translate_after, kMostFarMisses));
     const Link& from = cache_.link(c_.leave_detail);
     c_.leave_pc = c_.page + static_cast<u64>(i64{from.offset});
     const Unit* const to = unit_ahead();

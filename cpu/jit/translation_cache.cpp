@@ -73,9 +73,10 @@ void TranslationCache::connect(u32 number, const Unit& to) {
 }
 
 void TranslationCache::connect(u32 number, const Unit& to, u64 page) {
-    if (link_of(number).to != 0) disconnect(number);
+    Link& from = link_of(number);
+    if (from.to != 0 && from.to != to.number) disconnect(number);
     connect(number, to);
-    if (link_of(number).to != 0) code_.put(link_of(number).cell, page);
+    if (from.to != 0) code_.put(from.cell, page);
 }
 
 void TranslationCache::forget_far() {
