@@ -362,7 +362,7 @@ TEST_CASE("jit_a_store_to_what_a_fixed_jump_leads_to_is_seen_at_once", "[jit]") 
 TEST_CASE("jit_fixed_jumps_lead_where_the_page_is_mapped", "[jit]") {
     // The caller's frame is mapped twice, with another page behind each; one of these goes through three
     // frames, so that what was known comes up again when it does not hold.
-    Twins twins;
+    Twins twins(1, {.translate_after = 4});  // and not linked anew too soon
     constexpr u64 kFirst = 0x8040'0000, kSecond = 0x8050'0000, kWindow = 0x8060'0000,
                   kDistance = 2 * kFrameBytes;
     const u64 kFrames[] = {kRam + 0x2'0000, kRam + 0x3'0000, kRam + 0x4'0000, kRam + 0x5'0000};
