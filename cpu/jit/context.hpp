@@ -19,6 +19,10 @@ struct JumpEntry {
 };
 inline constexpr std::size_t kJumpEntries = 4096;
 inline constexpr u32 kFarKeys = 2048;
+// A jump tag is the fetch context's number in so many bits, and the generation above them. Keys have the
+// lowest bits of it: when these come up again, what they were the keys of is forgotten.
+inline constexpr unsigned kTagContextBits = 8;
+constexpr u32 generations(u32 keys) { return keys >> kTagContextBits; }
 // Of a unit that goes on in the following page: when that page was last known to be where the unit takes it
 // to be.
 struct CrossingEntry {

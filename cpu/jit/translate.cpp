@@ -181,8 +181,8 @@ void Engine::forget_code() {
 
 void Engine::context_changed() {
     ++generation_;
-    if ((generation_ & 0xf) == 0) forget_jumps();
-    if ((generation_ & 0x7) == 0 && !c_.cpu.port.parallel()) cache_.forget_far();
+    if (generation_ % generations(kJumpEntries) == 0) forget_jumps();
+    if (generation_ % generations(kFarKeys) == 0 && !c_.cpu.port.parallel()) cache_.forget_far();
     if ((generation_ & 0xff'ffff) == 0) c_.crossings.fill({});
     InterpretingEngine::context_changed();
     set_jump_tags();
