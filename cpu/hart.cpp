@@ -17,7 +17,7 @@ std::unique_ptr<Hart> make_hart(HartPort& port, unsigned number, const HartConfi
 std::shared_ptr<SeenCode> share_code(const HartConfig& config) {
     if (config.engine == EngineKind::Jit)
         if (auto cache = jit::make_cache(config)) return cache;
-    return std::make_shared<SeenCode>();
+    return std::make_shared<SeenCode>(true);
 }
 
 // In the canonical order of the naming chapter: single letters, then Z by category, then S.

@@ -7,6 +7,7 @@
 
 #include "core/platform/memory.hpp"
 #include "core/types.hpp"
+#include "cpu/address_map.hpp"
 #include "cpu/operands.hpp"
 
 namespace hartline {
@@ -60,7 +61,10 @@ struct Block {
 class BlockCache {
 public:
     BlockCache();
-    Block* find(u64 paddr) const;
+    Block* find(u64 paddr) const {
+        Block* const* const found = blocks_.find(paddr);
+        return found == nullptr ? nullptr : *found;
+    }
     bool has_room(unsigned count) const { return used_ + rounded_size(count) <= arena_.bytes(); }
     // Room for a block of `count` instructions in `bytes`, entered under its address (which has none yet).
     Block* add(u64 paddr, unsigned count, unsigned bytes);
@@ -85,21 +89,13 @@ private:
         bool dropped = false;
     };
     static u64 granules(u64 paddr, u64 bytes);
-    struct Slot {
-        u64 key = 0;  // paddr | 1 when used: instructions are at even addresses
-        Block* block = nullptr;
-    };
     static std::size_t rounded_size(unsigned count) {
         return (Block::size_for(count) + alignof(Block) - 1) / alignof(Block) * alignof(Block);
     }
-    void insert(u64 key, Block* block);
-    void erase(u64 key);
-    void grow();
 
     HostMapping arena_;
     std::size_t used_ = 0;
-    std::vector<Slot> slots_;  // open addressing, a power of two
-    std::size_t filled_ = 0;
+    AddressMap<Block*> blocks_;
     std::unordered_map<u64, Frame> by_frame_;
 };
 }  // namespace hartline

@@ -21,7 +21,7 @@ InterpretingEngine::InterpretingEngine(Context& context, Handler entry)
       c_(context),
       entry_handler_(entry),
       scratch_(Block::size_for(kMostInBlock) / sizeof(u64) + 1),
-      seen_(c_.cpu.config.code ? c_.cpu.config.code : std::make_shared<SeenCode>()) {
+      seen_(c_.cpu.config.code ? c_.cpu.config.code : std::make_shared<SeenCode>(false)) {
     notes_.hart = c_.cpu.number;
     if (watched()) c_.cpu.notes = &notes_;
 }

@@ -30,7 +30,8 @@ public:
         u64 changes = 0;
     };
 
-    SeenCode() = default;
+    // `shared`: by harts on threads.
+    explicit SeenCode(bool shared) : mutex(shared) {}
     SeenCode(const SeenCode&) = delete;
     SeenCode& operator=(const SeenCode&) = delete;
     virtual ~SeenCode() = default;
@@ -38,8 +39,23 @@ public:
     // A fence.i: its number. What is compared from now on has all that its hart must see.
     u64 fence() { return fences_.fetch_add(1) + 1; }
 
-    // Of all that follows, and of what is made of it.
-    std::mutex mutex;
+    // Of all that follows, and of what is made of it. A hart that shares nothing waits for nobody: there it
+    // does nothing.
+    class Mutex {
+    public:
+        explicit Mutex(bool shared) : shared_(shared) {}
+        void lock() {
+            if (shared_) mutex_.lock();
+        }
+        void unlock() {
+            if (shared_) mutex_.unlock();
+        }
+
+    private:
+        std::mutex mutex_;
+        const bool shared_;
+    };
+    Mutex mutex;
     // The copy of the frame at a physical address, whose memory is at `page`; made now, if need be.
     Frame& frame(u64 address, const u8* page);
     // Makes the copy as new as a fence.i. Bits: the pieces that differed.

@@ -12,9 +12,12 @@ class Engine;
 
 // Where a jump was found to lead in translated code. The entry is chosen by bits 1 to 12 of the address ^
 // JitContext::jump_key, so that one compare says whether it is the address, and whether what was found still
-// holds: under another key the same address has another entry.
+// holds: under another key the same address has another entry. What an entry held before is kept beside it,
+// and takes its place again when it is asked for.
 struct JumpEntry {
-    u64 pc = 0;
+    static constexpr u64 kNowhere = 1;  // no instruction's address
+
+    u64 pc = kNowhere;
     u64 code = 0;  // executable address of the far entry; of an empty one: of what finds the way
 };
 inline constexpr std::size_t kJumpEntries = 4096;
@@ -94,9 +97,9 @@ struct JitContext : Context {
     std::exception_ptr failure;  // of the host, in what translated code called
     Engine* engine = nullptr;
     TranslatorStats stats;
-    std::array<JumpEntry, kJumpEntries> jump_entries;
+    std::array<JumpEntry, kJumpEntries> jump_entries, jumps_before;
     std::array<CrossingEntry, kCrossingEntries> crossings;
 
-    JumpEntry& jump_entry(u64 pc) { return jump_entries[((pc ^ jump_key) >> 1) % kJumpEntries]; }
+    std::size_t jump_index(u64 pc) const { return ((pc ^ jump_key) >> 1) % kJumpEntries; }
 };
 }  // namespace hartline::jit

@@ -265,14 +265,9 @@ void Emitter::indirect() {
 }
 
 void Emitter::by_jump_cache() {
-    static_assert(sizeof(JumpEntry) == 16 && kJumpEntries == 4096, "an address's bits 1 to 12, times 8");
-    const auto entry = [&](const u64& field) {
-        return x86::ptr(kContext, x86::rcx, 3, displacement(c_, &field), sizeof field);
-    };
+    const auto entry = [&](const u64& field) { return jump_cell(c_, &field, sizeof field); };
     const JumpEntry& first = c_.jump_entries[0];
-    a.mov(x86::ecx, cell_of(&c_.jump_key, 4));
-    a.xor_(x86::ecx, x86::eax);
-    a.and_(x86::ecx, 0x1ffe);
+    find_jump_entry(a, c_);
     a.cmp(x86::rax, entry(first.pc));
     a.jne(stubs_.leave_indirect);
     a.jmp(entry(first.code));

@@ -21,7 +21,8 @@ constexpr std::array kExitOf{Left::Link, Left::Indirect, Left::Interpret, Left::
                              Left::Stop, Left::Stop,     Left::Handed,    Left::Handed};  // by Leave
 
 HartConfig with_cache(HartConfig config) {
-    if (config.code == nullptr) config.code = std::make_shared<TranslationCache>(config.code_cache_bytes);
+    if (config.code == nullptr)
+        config.code = std::make_shared<TranslationCache>(config.code_cache_bytes, false);
     return config;
 }
 }  // namespace
@@ -112,7 +113,7 @@ u64 Engine::go_on_after(Leave why) {
     set_jump_tags();  // of another mode or address space, perhaps
     set_rounding(c_);
     c_.leave_pc = s.pc;
-    const JumpEntry& entry = c_.jump_entry(s.pc);
+    const JumpEntry& entry = c_.jump_entries[c_.jump_index(s.pc)];
     return entry.pc == s.pc ? entry.code : cache_.stubs().leave_indirect;
 }
 
@@ -168,7 +169,11 @@ void Engine::set_jump_tags() {
     c_.far_key = u64{c_.jump_tag32 % kFarKeys} << 1 | 1;
 }
 
-void Engine::forget_jumps() { c_.jump_entries.fill({0, cache_.stubs().leave_indirect}); }
+void Engine::forget_jumps() {
+    const JumpEntry empty{.code = cache_.stubs().leave_indirect};
+    c_.jump_entries.fill(empty);
+    c_.jumps_before.fill(empty);
+}
 
 // After an instruction that trapped (true), or behind which the hart must look at the world.
 bool Engine::settle(Leave why) {
@@ -218,13 +223,29 @@ const Unit* Engine::unit_ahead() {
     return block == nullptr ? nullptr : unit_of(const_cast<Block&>(*block));
 }
 
-u64 Engine::find_way() {
+// By what was fetched from lately, where nothing else can have changed it meanwhile: another hart.
+u64 Engine::code_ahead() {
+    const u64 pc = c_.leave_pc;
+    const Tlb& tlb = c_.cpu.tlb;
+    const bool known = tlb.tag(Access::Fetch, pc) == Tlb::key(pc, 1, c_.cpu.fetch_context);
+    if (known && !c_.cpu.port.parallel()) {
+        const u32 far_entry =
+            cache_.far_entry_of(tlb.frame(Access::Fetch, pc) << kFrameShift | (pc & kPageMask));
+        if (far_entry != 0) return c_.code_base + far_entry;
+    }
     const Unit* const to = unit_ahead();
-    if (to == nullptr) return 0;
+    return to == nullptr ? 0 : c_.code_base + to->far_entry;
+}
+
+u64 Engine::find_way() {
+    const u64 code = code_ahead();
+    if (code == 0) return 0;
     const u64 pc = c_.leave_pc;
     ++c_.stats.jump_inserts;
-    const u64 code = c_.code_base + to->far_entry;
-    c_.jump_entry(pc) = {pc, code};
+    const std::size_t at = c_.jump_index(pc);
+    JumpEntry& entry = c_.jump_entries[at];
+    if (entry.pc != pc) c_.jumps_before[at] = entry;  // one of them at most has the address
+    entry = {pc, code};
     return code;
 }
 

@@ -64,6 +64,7 @@ private:
     void complete_load(const Item& item);
     // The units to go on with; null: none yet.
     const Unit* unit_ahead();  // at leave_pc
+    u64 code_ahead();          // of the same: its far entry; 0: none
     const Unit* after_link();
     const Item& item_of_site(u64 site_address) const;
 

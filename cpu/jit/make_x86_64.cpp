@@ -24,7 +24,7 @@ std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& co
 std::shared_ptr<SeenCode> make_cache(const HartConfig& config) {
     if (!host_supported()) return nullptr;
     try {
-        return std::make_shared<TranslationCache>(config.code_cache_bytes);
+        return std::make_shared<TranslationCache>(config.code_cache_bytes, true);
     } catch (const std::bad_alloc&) {
         throw NoMemoryForCode();
     }

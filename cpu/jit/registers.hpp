@@ -45,4 +45,16 @@ inline i32 displacement(const JitContext& c, const void* cell) {
 inline asmjit::x86::Mem cell(const JitContext& c, const void* address, u32 bytes) {
     return asmjit::x86::Mem(kContext, displacement(c, address), bytes);
 }
+
+// Finds the jump entry for the address in rax, for jump_cell(). Changes rcx.
+inline void find_jump_entry(asmjit::x86::Assembler& a, const JitContext& c) {
+    a.mov(asmjit::x86::ecx, cell(c, &c.jump_key, 4));
+    a.xor_(asmjit::x86::ecx, asmjit::x86::eax);
+    a.and_(asmjit::x86::ecx, (kJumpEntries - 1) << 1);
+}
+// Of the entry that was found: what the first entry has at `address`.
+inline asmjit::x86::Mem jump_cell(const JitContext& c, const void* address, u32 bytes) {
+    static_assert(sizeof(JumpEntry) == 16, "an address's bits from 1 on, times 8");
+    return asmjit::x86::ptr(kContext, asmjit::x86::rcx, 3, displacement(c, address), bytes);
+}
 }  // namespace hartline::jit

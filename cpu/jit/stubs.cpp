@@ -104,7 +104,7 @@ private:
         a.mov(x86::eax, static_cast<u32>(why));
         a.jmp(leave_);
     }
-    // Where the jump cache does not know the address in rax.
+    // To the address in rax, which the jump cache's entry is not for.
     void indirect() {
         const Label nowhere = a.newLabel();
         const Label found = a.newLabel();
@@ -115,7 +115,19 @@ private:
         call(reinterpret_cast<u64>(find_far));
         a.jmp(found);
         start(stubs_.leave_indirect);
+        const Label unknown = a.newLabel();
         a.and_(x86::rax, -2);
+        find_jump_entry(a, c_);
+        a.cmp(x86::rax, jump_cell(c_, &c_.jumps_before[0].pc, 8));
+        a.jne(unknown);
+        const x86::Mem now = jump_cell(c_, &c_.jump_entries[0], 16),
+                       before = jump_cell(c_, &c_.jumps_before[0], 16);
+        a.vmovdqu(x86::xmm0, now);
+        a.vmovdqu(x86::xmm1, before);
+        a.vmovdqu(now, x86::xmm1);
+        a.vmovdqu(before, x86::xmm0);
+        a.jmp(jump_cell(c_, &c_.jump_entries[0].code, 8));
+        a.bind(unknown);
         a.mov(at(c_.leave_pc), x86::rax);
         spill();
         a.lea(x86::rdi, x86::ptr(kContext, -kBias));

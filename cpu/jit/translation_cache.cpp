@@ -6,8 +6,8 @@ namespace {
 constexpr std::size_t kRoomForUnit = 64 << 10;
 }
 
-TranslationCache::TranslationCache(std::size_t code_bytes)
-    : code_(code_bytes), slots_((std::size_t{kMostUnits} + 1) * sizeof(Unit*)) {}
+TranslationCache::TranslationCache(std::size_t code_bytes, bool shared)
+    : SeenCode(shared), code_(code_bytes), slots_((std::size_t{kMostUnits} + 1) * sizeof(Unit*)) {}
 
 // All contexts are laid out alike.
 void TranslationCache::join(Presence& hart, const JitContext& context) {
@@ -25,8 +25,13 @@ void TranslationCache::arrive(Presence& hart) const {
 }
 
 const Unit* TranslationCache::find(u64 paddr) const {
-    const auto found = by_paddr_.find(paddr);
-    return found == by_paddr_.end() ? nullptr : unit(found->second);
+    const Entry* const found = by_paddr_.find(paddr);
+    return found == nullptr ? nullptr : unit(found->number);
+}
+
+u32 TranslationCache::far_entry_of(u64 paddr) const {
+    const Entry* const found = by_paddr_.find(paddr);
+    return found == nullptr ? 0 : found->far_entry;
 }
 
 const Unit& TranslationCache::unit_of_code(u32 offset) const {
@@ -54,7 +59,7 @@ u32 TranslationCache::new_number() {
 
 void TranslationCache::add(std::unique_ptr<Unit> unit) {
     for (const Link& link : unit->links) code_.point(link.jump, link.stub);
-    by_paddr_[unit->paddr] = unit->number;
+    by_paddr_.put(unit->paddr, {unit->number, unit->far_entry});
     by_frame_[unit->frames[0]].push_back(unit->number);
     if (unit->frames[1] != 0 && unit->frames[1] != unit->frames[0])
         by_frame_[unit->frames[1]].push_back(unit->number);
@@ -76,14 +81,20 @@ void TranslationCache::connect(u32 number, const Unit& to, u64 page) {
     Link& from = link_of(number);
     if (from.to != 0 && from.to != to.number) disconnect(number);
     connect(number, to);
-    if (from.to != 0) code_.put(from.cell, page);
+    if (from.to == 0) return;
+    code_.put(from.cell, page);
+    far_links_.push_back(number);
 }
 
 void TranslationCache::forget_far() {
-    for (Part& part : parts_)
-        for (const std::unique_ptr<Unit>& unit : part.units)
-            for (const Link& link : unit->links)
-                if (link.cell != 0) code_.put(link.cell, Link::kNoPage);
+    for (const u32 number : far_links_) {
+        // The number may be another unit's by now.
+        const Unit* const from = unit(number / kMostLinks);
+        const u32 index = number % kMostLinks;
+        if (from == nullptr || index >= from->links.size()) continue;
+        if (const u32 cell = from->links[index].cell) code_.put(cell, Link::kNoPage);
+    }
+    far_links_.clear();
 }
 
 void TranslationCache::disconnect(u32 number) {

@@ -19,7 +19,7 @@ namespace hartline::jit {
 
 class TranslationCache final : public SeenCode {
 public:
-    explicit TranslationCache(std::size_t code_bytes);
+    TranslationCache(std::size_t code_bytes, bool shared);
 
     // What a hart has seen the end of: what parts held up to this epoch, it neither executes nor remembers.
     struct Presence {
@@ -48,6 +48,7 @@ public:
     const CodeCache& code() const { return code_; }
     const Stubs& stubs() const { return stubs_; }
     const Unit* find(u64 paddr) const;                   // not dropped
+    u32 far_entry_of(u64 paddr) const;                   // of what find() finds; 0: nothing
     const Unit& unit_of_code(u32 offset) const;          // that has the code
     std::vector<const Unit*> units_of(u64 frame) const;  // not dropped
     u32 new_number();
@@ -94,8 +95,12 @@ private:
     std::array<Part, CodeCache::kParts> parts_;
     std::vector<std::unique_ptr<Unit>> looked_at_;  // perhaps, by harts that have not seen the epoch
     u64 looked_at_until_ = 0;
-    std::unordered_map<u64, u32> by_paddr_;
+    struct Entry {
+        u32 number, far_entry;
+    };
+    AddressMap<Entry> by_paddr_;
     std::unordered_map<u64, std::vector<u32>> by_frame_;
+    std::vector<u32> far_links_;  // connected by a cell since all were last forgotten
     std::atomic<u64> epoch_{1};
     std::vector<Presence*> harts_;
 };
