@@ -1,6 +1,6 @@
 // Integer operations.
 //
-// The host has BMI1, BMI2, LZCNT and POPCNT: the engine asks before it makes a translator.
+// The host has BMI1, BMI2, LZCNT, POPCNT, AVX2 and PCLMULQDQ: host_supported() asks.
 #include "cpu/jit/emitter.hpp"
 
 namespace hartline::jit {
@@ -53,6 +53,9 @@ void Emitter::integer(const IrBlock& ir, u32 id) {
         case IrOp::Eq:
         case IrOp::Ne: set_on(inst.op, d, inst.a, inst.b); break;
         case IrOp::Select: select(inst, d); break;
+        case IrOp::ClMul:
+        case IrOp::ClMulH:
+        case IrOp::ClMulR: carryless(inst, d); break;
         case IrOp::Sext:
         case IrOp::Zext: extend(inst, d); break;
         default: unary(inst, d);
@@ -347,8 +350,29 @@ void Emitter::unary(const IrInst& inst, Gp d) {
         case IrOp::ClzW: a.lzcnt(d.r32(), in_register(inst.a).r32()); return;
         case IrOp::CtzW: a.tzcnt(d.r32(), in_register(inst.a).r32()); return;
         case IrOp::PopcountW: a.popcnt(d.r32(), in_register(inst.a).r32()); return;
+        case IrOp::OrcB:  // bytes that are not zero
+            a.vmovq(x86::xmm0, in_register(inst.a));
+            a.vpxor(x86::xmm1, x86::xmm1, x86::xmm1);
+            a.vpcmpeqb(x86::xmm0, x86::xmm0, x86::xmm1);
+            a.vmovq(d, x86::xmm0);
+            a.not_(d);
+            return;
         default: failed_ = true;
     }
+}
+
+// The lower half of a product of 127 bits, the upper half, and the 64 bits from bit 63 on.
+void Emitter::carryless(const IrInst& inst, Gp d) {
+    a.vmovq(x86::xmm0, in_register(inst.a));
+    a.vmovq(x86::xmm1, in_register(inst.b));
+    a.vpclmulqdq(x86::xmm0, x86::xmm0, x86::xmm1, 0);
+    if (inst.op == IrOp::ClMul) return void(a.vmovq(d, x86::xmm0));
+    a.vpextrq(d, x86::xmm0, 1);
+    if (inst.op == IrOp::ClMulH) return;
+    const Gp low = take_temporary();
+    a.vmovq(low, x86::xmm0);
+    a.shld(d, low, 1);
+    give_back(low);
 }
 
 void Emitter::extend(const IrInst& inst, Gp d) {

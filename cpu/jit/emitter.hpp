@@ -29,11 +29,7 @@ constexpr bool has_no_lowering(IrOp op) {
         case IrOp::Amo:
         case IrOp::LoadReserved:
         case IrOp::StoreConditional:
-        case IrOp::CompareSwap:
-        case IrOp::OrcB:
-        case IrOp::ClMul:
-        case IrOp::ClMulH:
-        case IrOp::ClMulR: return true;
+        case IrOp::CompareSwap: return true;
         default: return false;
     }
 }
@@ -168,6 +164,7 @@ private:
     void set_on(IrOp op, Gp d, u32 first, u32 second);
     void select(const IrInst& inst, Gp d);
     void unary(const IrInst& inst, Gp d);
+    void carryless(const IrInst& inst, Gp d);
     void extend(const IrInst& inst, Gp d);
 
     // --- emit_word.cpp

@@ -9,7 +9,7 @@ namespace hartline::jit {
 bool host_supported() {
     const auto& features = asmjit::CpuInfo::host().features().x86();
     return features.hasBMI() && features.hasBMI2() && features.hasLZCNT() && features.hasPOPCNT() &&
-           features.hasAVX2() && features.hasFMA();
+           features.hasAVX2() && features.hasFMA() && features.hasPCLMULQDQ();
 }
 
 std::unique_ptr<Hart> make(HartPort& port, unsigned number, const HartConfig& config) {

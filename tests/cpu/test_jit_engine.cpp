@@ -168,6 +168,32 @@ TEST_CASE("jit_counters_and_their_overflow_are_exact", "[jit]") {
     CHECK(twins.x(s5) > 100);
 }
 
+TEST_CASE("jit_carryless_products_and_orc_b", "[jit]") {
+    Twins twins;
+    Assembly code(kRam);
+    code.li(s2, 0x5851'f42d);
+    code.li(s3, 0x9e37'79b9);
+    const u64 loop = code.here();
+    for (const auto& [first, second, to] :
+         {std::array{s2, s3, a0}, {a0, s2, a4}, {t3, a4, t4}, {t4, zero, t5}, {s3, s3, s3}}) {
+        code.op(Op::CLMUL, t0, first, second);
+        code.op(Op::CLMULH, t1, first, second);
+        code.op(Op::CLMULR, to, first, second);
+        code.op(Op::ADD, to, to, t1);
+        code.op(Op::XOR, s2, t0, s2);
+        code.imm(Op::ADDI, s2, s2, 0x35);
+        code.word(encode(Op::ORC_B, {.rd = t3, .rs1 = to}));
+        code.op(Op::ADD, s6, s6, t3);
+        code.op(Op::XOR, s6, s6, to);
+    }
+    code.imm(Op::ADDI, s3, s3, 0x71);
+    code.imm(Op::ADDI, s5, s5, 1);
+    code.jal(zero, loop);
+    twins.put(code);
+    twins.run_times(200, 97);
+    CHECK(twins.x(s5) > 100);
+}
+
 TEST_CASE("jit_the_rounding_mode_reaches_units_that_are_linked", "[jit]") {
     // frm is written in a unit without floating point, which leads on to one that divides by it.
     Twins twins;
