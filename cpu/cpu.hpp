@@ -82,6 +82,7 @@ public:
 struct KnownRegimes {
     u64 satp = 0, status = 0, menvcfg = 0, version = ~u64{0};
     u64 data_context = 0, fetch_context = 0;
+    Tlb::Twins data_twins;
     Regime data, fetch;
 };
 
@@ -97,8 +98,9 @@ struct Cpu {
     Trap pending;     // by whatever reported a trap
     // Contexts of the TLB for data (MPRV applied) and for fetch: see update_regimes().
     u64 data_context = 0, fetch_context = 0;
+    Tlb::Twins data_twins;  // of data_context
     Regime data_regime, fetch_regime;
-    std::array<KnownRegimes, 8> known_regimes;  // by privilege and SUM
+    std::array<KnownRegimes, 8> known_regimes;  // by known_index()
     bool contexts_stale = false;                // update_regimes() is due before the next block
     Tlb tlb;
     pmp::Open open;  // derived from the PMP registers: where S and U mode meet no restriction
@@ -111,6 +113,10 @@ struct Cpu {
     // Input lines as levels, and SSIP (which software clears): the part of mip that comes from outside.
     std::atomic<u64> lines{0};
     Commit* notes = nullptr;  // of the instruction under way, where an observer wants them
+
+    static constexpr std::size_t known_index(Privilege privilege, bool sum) {
+        return static_cast<std::size_t>(privilege) | (sum ? 4 : 0);
+    }
 
     // Reports a trap; the result is for `return`.
     bool fault(Cause cause, u64 tval) {

@@ -90,6 +90,7 @@ KnownRegimes regimes_of(Cpu& cpu, u64 status) {
     made.data.mxr = (s.mstatus & mstatus::kMxr) != 0;
     made.fetch_context = cpu.tlb.context(made.fetch);
     made.data_context = cpu.tlb.context(made.data);
+    made.data_twins = cpu.tlb.twins(made.data, made.data_context);
     made.version = cpu.tlb.contexts_version();
     return made;
 }
@@ -134,13 +135,14 @@ void update_regimes(Cpu& cpu) {
     const HartState& s = cpu.s;
     const auto privilege = static_cast<unsigned>(s.privilege);
     const u64 status = (s.mstatus & mstatus::kOfRegimes) | privilege;
-    KnownRegimes& known = cpu.known_regimes[privilege | ((s.mstatus & mstatus::kSum) != 0 ? 4u : 0u)];
+    KnownRegimes& known = cpu.known_regimes[Cpu::known_index(s.privilege, (s.mstatus & mstatus::kSum) != 0)];
     if (known.satp != s.satp || known.status != status || known.menvcfg != s.menvcfg ||
         known.version != cpu.tlb.contexts_version())
         known = regimes_of(cpu, status);
     cpu.data_regime = known.data;
     cpu.fetch_regime = known.fetch;
     cpu.data_context = known.data_context;
+    cpu.data_twins = known.data_twins;
     cpu.fetch_context = known.fetch_context;
     cpu.contexts_stale = false;
     if (cpu.tlb.take_fetches_void()) cpu.engine->context_changed();

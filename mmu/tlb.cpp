@@ -22,8 +22,11 @@ Tlb::Tlb() {
 // --- Address spaces
 
 // Does the regime have the context that is common to all spaces? They are those of one depth of tables.
+bool Tlb::has_common(const Regime& regime) const {
+    return !common_off_ && regime.privilege == Privilege::Supervisor && !regime.sum;
+}
 bool Tlb::common(const Regime& regime) {
-    if (common_off_ || regime.privilege != Privilege::Supervisor || regime.sum) return false;
+    if (!has_common(regime)) return false;
     const u64 mode = regime.satp >> kSatpModeShift;
     if (mode != common_mode_) {
         drop_space(kCommon);
@@ -39,10 +42,9 @@ void Tlb::drop_space(unsigned slot) {
 }
 
 unsigned Tlb::slot_of(u64 satp) {
-    const auto holds = [&](unsigned slot) { return spaces_[slot].used && spaces_[slot].satp == satp; };
-    if (holds(last_slot_)) return last_slot_;
+    if (holds(last_slot_, satp)) return last_slot_;
     for (unsigned slot = kFirstSpace; slot < kSpaces; ++slot)
-        if (holds(slot)) return last_slot_ = slot;
+        if (holds(slot, satp)) return last_slot_ = slot;
     last_slot_ = free_slot();
     spaces_[last_slot_].satp = satp;
     spaces_[last_slot_].used = true;
@@ -85,13 +87,24 @@ u64 Tlb::context(const Regime& regime) {
     unsigned slot = kUntranslated;
     if (regime.translates()) slot = common(regime) ? kCommon : slot_of(regime.satp);
     unsigned mode = 0;
-    if (regime.privilege == Privilege::Machine)
-        mode = 7;
-    else if (regime.privilege == Privilege::Supervisor)
-        mode = 2 + (regime.sum ? 2 : 0) + (regime.mxr ? 1 : 0);
-    else
-        mode = regime.mxr ? 1 : 0;
+    if (regime.privilege == Privilege::Supervisor) mode = regime.sum ? kSumBit : kSupervisorBit;
+    if (regime.mxr) mode |= kMxrBit;
+    if (regime.privilege == Privilege::Machine) mode = kMxrBit | kSupervisorBit | kSumBit;
     return context_of(slot, mode);
+}
+
+Tlb::Twins Tlb::twins(const Regime& regime, u64 context) const {
+    if (!regime.translates()) return {};
+    Twins twins{.first_group = u64{slot_of_tag(context)} * kKinds * kWords * 64};
+    const bool user = regime.privilege == Privilege::User;
+    if (user || regime.sum) twins.users = context_of(0, kSumBit);
+    if (user || !holds(last_slot_, regime.satp)) return twins;
+    const bool to_common = regime.satp >> kSatpModeShift == common_mode_ && !common_off_;
+    const unsigned mode = regime.mxr ? kMxrBit : 0;
+    const u64 with_sum = context_of(last_slot_, kSumBit | mode);
+    const u64 without = context_of(to_common ? kCommon : last_slot_, kSupervisorBit | mode);
+    twins.global = with_sum ^ without;
+    return twins;
 }
 
 // --- Entries
@@ -109,7 +122,10 @@ bool Tlb::fill(Access access, u64 vaddr, u64 context, const Translation& to, con
     const u64 frame = to.paddr >> kFrameShift;
     kind.tags[at] = page | context;
     kind.addends[at] = reinterpret_cast<u64>(host_page) - page;
-    kind.meta[at] = {.frame = frame & ((u64{1} << 48) - 1), .page_shift = to.page_shift, .global = to.global};
+    kind.meta[at] = {.frame = frame & ((u64{1} << kFrameBits) - 1),
+                     .page_shift = to.page_shift,
+                     .global = to.global,
+                     .user = to.user};
     groups_[slot][static_cast<unsigned>(access)][at / kGroup / 64] |= u64{1} << at / kGroup % 64;
     kind.by_frame.put(static_cast<unsigned>(at), frame);
     if (to.page_shift > kFrameShift) {

@@ -40,6 +40,8 @@ public:
     // For frame(): eight bytes an entry, whose lowest kFrameBits are the frame number.
     const void* frames(Access access) const { return kind(access).meta.data(); }
     static constexpr unsigned kFrameBits = 48;
+    // In the last of these bytes: is the page global, is it a user's?
+    static constexpr unsigned kKindByte = 7, kGlobal = 1 << 0, kUser = 1 << 1;
     // Of the entry that serves vaddr, if one does. An addend is a host address minus a virtual address.
     u64 tag(Access access, u64 vaddr) const { return kind(access).tags[index(vaddr)]; }
     u64 addend(Access access, u64 vaddr) const { return kind(access).addends[index(vaddr)]; }
@@ -50,8 +52,20 @@ public:
     // the place of another. Asked for anew after flush_asid() and where fill() says so.
     u64 context(const Regime& regime);
 
+    // Contexts that have the same access to some pages, and take turns at them. Then translated code changes
+    // no more than the tag (in which these bits differ; 0: there is no such context) and sets the bit of the
+    // entry's group in groups(), counted from first_group.
+    struct Twins {
+        u64 users = 0;   // of a user's pages: U-mode, and S-mode by SUM
+        u64 global = 0;  // of global pages that are no user's: S-mode with SUM and without
+        u64 first_group = 0;
+    };
+    // Of the context of a regime, as long as contexts_version() is the same.
+    Twins twins(const Regime& regime, u64 context) const;
+    const void* groups(Access access) const { return &groups_[0][static_cast<unsigned>(access)]; }
+
     // Changes when a context that was asked for may stand for something else.
-    u64 contexts_version() const { return contexts_version_; }
+    const u64& contexts_version() const { return contexts_version_; }
 
     // false: not kept, as the context is common to all spaces and the page is not. Contexts are to be asked
     // for anew then: there is no common one any more.
@@ -74,7 +88,7 @@ public:
 
 private:
     struct Meta {  // of an entry, for flushing
-        u64 frame : kFrameBits, page_shift : 8, global : 1;
+        u64 frame : kFrameBits, page_shift : 8, global : 1, user : 1;
     };
     static_assert(sizeof(Meta) == 8);
     // Entries by the frame behind them: rings, one for all frames that are equal modulo kRings.
@@ -116,6 +130,8 @@ private:
         void drop(u64 frame);
     };
     static constexpr unsigned kKinds = 3, kModes = 8, kSpaces = 32;
+    // Of a mode: MXR, supervisor without SUM, SUM. M-mode has all of them.
+    static constexpr unsigned kMxrBit = 1, kSupervisorBit = 2, kSumBit = 4;
     static constexpr unsigned kUntranslated = 0, kCommon = 1, kFirstSpace = 2;
     struct Space {
         u64 satp = 0;
@@ -123,7 +139,11 @@ private:
         bool fetched = false;  // jumps may be remembered by its contexts, be it used or not
     };
     // Entries are dropped a space at a time by groups, of which each space knows those it may be in.
-    static constexpr unsigned kGroup = 8, kGroups = kEntries / kGroup, kWords = (kGroups + 63) / 64;
+public:
+    static constexpr unsigned kGroup = 8;
+
+private:
+    static constexpr unsigned kGroups = kEntries / kGroup, kWords = (kGroups + 63) / 64;
     using Groups = std::array<std::array<u64, kWords>, kKinds>;
 
     Kind& kind(Access access) { return kinds_[static_cast<unsigned>(access)]; }
@@ -134,8 +154,10 @@ private:
     void change_kind(unsigned slot, Access access, Change change);
     template <class Change>
     void change_entries(unsigned slot, Change change);
+    bool has_common(const Regime& regime) const;
     bool common(const Regime& regime);
     void drop_space(unsigned slot);
+    bool holds(unsigned slot, u64 satp) const { return spaces_[slot].used && spaces_[slot].satp == satp; }
     unsigned slot_of(u64 satp);
     unsigned free_slot();
     void move_space(unsigned from);

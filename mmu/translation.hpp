@@ -30,6 +30,7 @@ struct Translation {
     Fault fault = Fault::None;
     u8 page_shift = kFrameShift;  // log2 of the size of the page that the leaf maps
     bool global = false;
+    bool user = false;  // U-mode has it, and S-mode only by SUM
 };
 
 // A page number's width, and the width of a physical address.

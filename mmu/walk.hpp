@@ -65,7 +65,8 @@ inline Translation found(u64 pte, unsigned level, u64 vaddr, bool global) {
     const u64 offset = (u64{1} << shift) - 1;
     return {.paddr = merge(ppn_of(pte) << kFrameShift, offset, vaddr),
             .page_shift = static_cast<u8>(shift),
-            .global = global};
+            .global = global,
+            .user = (pte & kUser) != 0};
 }
 }  // namespace walking
 

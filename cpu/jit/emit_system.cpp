@@ -52,13 +52,15 @@ bool Emitter::system(u32 index) {
     const u64* const plain = plain_csr(o.imm);
     const bool sstatus = o.imm == kSstatusNumber;
     const bool masks = sstatus && (sets || ((sets_bits || clears_bits) && o.rs1 == mstatus::kSie));
-    if (!(plain != nullptr && (reads || decoded.op == Op::CSRRW)) && !masks) return false;
+    const bool changes_sum = sstatus && o.rd == 0 && o.rs1 != 0 && (sets || decoded.op == Op::CSRRC);
+    if (!(plain != nullptr && (reads || decoded.op == Op::CSRRW)) && !masks && !changes_sum) return false;
     const asmjit::Label away = a.newLabel(), back = a.newLabel();
     a.cmp(cell_of(&c_.cpu.s.privilege, 1), 0);
     a.je(away);
+    if (changes_sum) change_sum(o.rs1, sets, away, back);
     if (plain != nullptr)
         exchange_csr(plain, o, reads);
-    else
+    else if (masks)
         mask_interrupts(o, !clears_bits, sets && !reads, reads, away);
     a.bind(back);
     hand_over_at(away, index, back);
@@ -79,6 +81,29 @@ bool Emitter::zero_block(u32 index) {
     a.bind(back);
     hand_over_at(away, index, back);
     return true;
+}
+
+// Around accesses to a user's memory kernels set SUM, and clear it. What else may be in the register is left
+// in rcx for whoever follows.
+void Emitter::change_sum(u8 register_number, bool sets, const asmjit::Label& away,
+                         const asmjit::Label& back) {
+    read_x(x86::rcx, register_number);
+    a.cmp(x86::rcx, static_cast<i32>(mstatus::kSum));
+    if (!sets) {
+        a.jne(away);
+        a.xor_(x86::ecx, x86::ecx);
+        a.call(stubs_.change_sum);
+        return void(a.jnz(away));
+    }
+    const asmjit::Label sum = a.newLabel();
+    a.je(sum);
+    cold(
+        [this, away, back] {
+            a.call(stubs_.change_sum);
+            a.jnz(away);
+            a.jmp(back);
+        },
+        sum);
 }
 
 void Emitter::exchange_csr(const u64* plain, const Operands& o, bool reads) {

@@ -243,6 +243,7 @@ private:
     bool system(u32 index);
     bool zero_block(u32 index);
     const u64* plain_csr(i32 number) const;
+    void change_sum(u8 register_number, bool sets, const asmjit::Label& away, const asmjit::Label& back);
     void exchange_csr(const u64* plain, const Operands& o, bool reads);
     void mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
                          const asmjit::Label& away);

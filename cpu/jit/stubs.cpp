@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "cpu/csr.hpp"
 #include "cpu/jit/helpers.hpp"
 #include "cpu/jit/registers.hpp"
 
@@ -43,6 +44,8 @@ public:
         ask(reinterpret_cast<u64>(check_crossing));
         start(stubs_.fp_on);
         fp_on();
+        start(stubs_.change_sum);
+        change_sum();
         finish();
         return stubs_;
     }
@@ -150,11 +153,13 @@ private:
         for (const auto& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbx, x86::rbp}) a.pop(reg);
         a.ret();
     }
-    // Members of a group whose probe failed may hit by themselves. Leaves rax and rcx where they do not.
+    // Members of a group whose probe failed may hit by themselves; and contexts that take turns at a page
+    // need but another tag. Leaves rax and rcx where neither is so.
     void try_alone(u32 bytes, bool store) {
-        const Label miss = a.newLabel();
+        const Label hit = a.newLabel(), other = a.newLabel(), miss = a.newLabel();
         const Access kind = store ? Access::Store : Access::Load;
-        const auto entry = [&](const u64* table) {
+        const Tlb& tlb = c_.cpu.tlb;
+        const auto entry = [&](const void* table) {
             return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
         };
         a.push(x86::rsi);
@@ -162,14 +167,47 @@ private:
         a.bextr(x86::esi, x86::eax, kBudget.r32());
         a.and_(x86::rdx, -static_cast<i32>(kFrameBytes));
         a.or_(x86::rdx, at(c_.cpu.data_context));
-        a.cmp(x86::rdx, entry(c_.cpu.tlb.tags(kind)));
-        a.jne(miss);
-        a.add(x86::rax, entry(c_.cpu.tlb.addends(kind)));
+        a.cmp(x86::rdx, entry(tlb.tags(kind)));
+        a.jne(other);
+        a.bind(hit);
+        a.add(x86::rax, entry(tlb.addends(kind)));
         a.pop(x86::rsi);
         move(bytes, store);
         a.ret();
+        a.bind(other);
+        take_over(kind, miss);
+        a.jmp(hit);
         a.bind(miss);
         a.pop(x86::rsi);
+    }
+    // Makes the entry of index rsi, whose tag is not rdx, that of rdx, where it is a twin's: see
+    // Tlb::twins().
+    void take_over(Access kind, const Label& miss) {
+        const Tlb& tlb = c_.cpu.tlb;
+        const auto entry = [&](const void* table) {
+            return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
+        };
+        const Label global = a.newLabel(), taken = a.newLabel();
+        x86::Mem page = entry(tlb.frames(kind));
+        page.addOffset(Tlb::kKindByte);
+        page.setSize(1);
+        a.xor_(x86::rdx, entry(tlb.tags(kind)));
+        a.test(page, Tlb::kUser);
+        a.jz(global);
+        a.cmp(x86::rdx, at(c_.cpu.data_twins.users));
+        a.jne(miss);
+        a.jmp(taken);
+        a.bind(global);
+        a.cmp(x86::rdx, at(c_.cpu.data_twins.global));
+        a.jne(miss);
+        a.test(page, Tlb::kGlobal);
+        a.jz(miss);
+        a.bind(taken);
+        a.xor_(entry(tlb.tags(kind)), x86::rdx);
+        a.mov(x86::edx, x86::esi);
+        a.shr(x86::edx, std::countr_zero(Tlb::kGroup));
+        a.add(x86::rdx, at(c_.cpu.data_twins.first_group));
+        a.bts(cell(c_, tlb.groups(kind), 8), x86::rdx);
     }
     void move(u32 bytes, bool store) {
         const x86::Mem place = x86::ptr(x86::rax, 0, bytes);
@@ -239,6 +277,57 @@ private:
         a.bind(stay);
         a.mov(x86::eax, static_cast<u32>(Leave::Settled));
         a.jmp(leave_);
+    }
+    // What update_regimes() does in S-mode where it knows the regimes.
+    void change_sum() {
+        constexpr std::size_t kWithout = Cpu::known_index(Privilege::Supervisor, false);
+        constexpr std::size_t kWith = Cpu::known_index(Privilege::Supervisor, true);
+        const Label out = a.newLabel();
+        const Cpu& cpu = c_.cpu;
+        const KnownRegimes& first = cpu.known_regimes[kWithout];
+        const auto known = [&](const auto& field) {
+            return x86::ptr(kContext, x86::rdx, 0, displacement(c_, &field), sizeof field);
+        };
+        const auto same = [&](const u64& now, const u64& then) {
+            a.mov(x86::rax, at(now));
+            a.cmp(x86::rax, known(then));
+            a.jne(out);
+        };
+        a.cmp(at(cpu.s.privilege), static_cast<u32>(Privilege::Supervisor));
+        a.jne(out);
+        a.mov(x86::edx, x86::ecx);
+        a.shr(x86::edx, std::countr_zero(mstatus::kSum));
+        a.imul(x86::edx, x86::edx, static_cast<i32>((kWith - kWithout) * sizeof(KnownRegimes)));
+        same(cpu.s.satp, first.satp);
+        same(cpu.s.menvcfg, first.menvcfg);
+        same(cpu.tlb.contexts_version(), first.version);
+        a.mov(x86::rax, at(cpu.s.mstatus));
+        a.and_(x86::rax, ~static_cast<i32>(mstatus::kSum));
+        a.or_(x86::rax, x86::rcx);
+        a.mov(x86::ecx, x86::eax);
+        a.and_(x86::ecx, static_cast<i32>(mstatus::kOfRegimes));
+        a.or_(x86::ecx, static_cast<i32>(Privilege::Supervisor));
+        a.cmp(x86::rcx, known(first.status));
+        a.jne(out);
+        a.mov(at(cpu.s.mstatus), x86::rax);
+        const auto take = [&](auto& now, const auto& then) {
+            static_assert(sizeof now % 8 == 0 && std::is_trivially_copyable_v<std::decay_t<decltype(now)>>);
+            for (std::size_t i = 0; i < sizeof now; i += 8) {
+                x86::Mem from = known(then), to = at(now);
+                from.addOffset(static_cast<i64>(i));
+                to.addOffset(static_cast<i64>(i));
+                from.setSize(8);
+                to.setSize(8);
+                a.mov(x86::rax, from);
+                a.mov(to, x86::rax);
+            }
+        };
+        take(cpu.data_context, first.data_context);
+        take(cpu.data_twins, first.data_twins);
+        take(cpu.data_regime, first.data);
+        a.cmp(x86::eax, x86::eax);
+        a.bind(out);
+        a.ret();
     }
     void handed() {
         const Label out = a.newLabel();

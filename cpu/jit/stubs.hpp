@@ -18,9 +18,10 @@ struct Stubs {
     // Called with an address in rax (and a value in rcx): by log2 of the bytes. Loads leave the value in rax.
     // They come back when the unit may go on; flexible registers are lost.
     std::array<u64, 4> load{}, store{};
-    u64 handed = 0;    // called with a Handed* in rax
-    u64 crossing = 0;  // called with a unit's number in rax; zero flag clear: it does not hold
-    u64 fp_on = 0;     // called: makes the host's control register the guest's
+    u64 handed = 0;      // called with a Handed* in rax
+    u64 crossing = 0;    // called with a unit's number in rax; zero flag clear: it does not hold
+    u64 fp_on = 0;       // called: makes the host's control register the guest's
+    u64 change_sum = 0;  // called with SUM's new value in rcx; zero flag clear: the long way
 };
 
 Stubs make_stubs(CodeCache& cache, const JitContext& context);
