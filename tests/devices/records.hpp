@@ -24,7 +24,7 @@ struct Records {
     }
     // The record of that number, when it has come; empty: it has not for seconds.
     std::vector<u8> at(std::size_t number) {
-        for (int i = 0; i < 500; ++i) {
+        for (int i = 0; i < 3000; ++i) {
             {
                 const std::lock_guard guard(lock);
                 if (all.size() > number) return all[number];

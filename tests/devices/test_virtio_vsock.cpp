@@ -258,7 +258,7 @@ struct SocketFolder : Folder {
     // What comes next; empty: the end.
     static std::string receive(const stream::Fd& peer) {
         std::array<u8, 64> bytes{};
-        for (int i = 0; i < 500; ++i) {
+        for (int i = 0; i < 3000; ++i) {
             const auto got = stream::receive_some(peer.get(), bytes);
             if (got.how == stream::Received::How::End) break;
             if (got.bytes != 0)
