@@ -1,7 +1,6 @@
 // What is known by physical addresses of instructions: a table with open addressing.
 #pragma once
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include "core/types.hpp"

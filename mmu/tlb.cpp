@@ -41,10 +41,16 @@ void Tlb::drop_space(unsigned slot) {
     fetches_void_ |= spaces_[slot].fetched;
 }
 
-unsigned Tlb::slot_of(u64 satp) {
-    if (holds(last_slot_, satp)) return last_slot_;
+unsigned Tlb::find_slot(u64 satp) const {
+    const auto holds = [&](unsigned slot) { return spaces_[slot].used && spaces_[slot].satp == satp; };
+    if (holds(last_slot_)) return last_slot_;
     for (unsigned slot = kFirstSpace; slot < kSpaces; ++slot)
-        if (holds(slot, satp)) return last_slot_ = slot;
+        if (holds(slot)) return slot;
+    return 0;
+}
+
+unsigned Tlb::slot_of(u64 satp) {
+    if (const unsigned slot = find_slot(satp); slot != 0) return last_slot_ = slot;
     last_slot_ = free_slot();
     spaces_[last_slot_].satp = satp;
     spaces_[last_slot_].used = true;
@@ -98,11 +104,12 @@ Tlb::Twins Tlb::twins(const Regime& regime, u64 context) const {
     Twins twins{.first_group = u64{slot_of_tag(context)} * kKinds * kWords * 64};
     const bool user = regime.privilege == Privilege::User;
     if (user || regime.sum) twins.users = context_of(0, kSumBit);
-    if (user || !holds(last_slot_, regime.satp)) return twins;
+    const unsigned slot = user ? 0 : find_slot(regime.satp);
+    if (slot == 0) return twins;
     const bool to_common = regime.satp >> kSatpModeShift == common_mode_ && !common_off_;
     const unsigned mode = regime.mxr ? kMxrBit : 0;
-    const u64 with_sum = context_of(last_slot_, kSumBit | mode);
-    const u64 without = context_of(to_common ? kCommon : last_slot_, kSupervisorBit | mode);
+    const u64 with_sum = context_of(slot, kSumBit | mode);
+    const u64 without = context_of(to_common ? kCommon : slot, kSupervisorBit | mode);
     twins.global = with_sum ^ without;
     return twins;
 }

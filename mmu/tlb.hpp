@@ -157,7 +157,7 @@ private:
     bool has_common(const Regime& regime) const;
     bool common(const Regime& regime);
     void drop_space(unsigned slot);
-    bool holds(unsigned slot, u64 satp) const { return spaces_[slot].used && spaces_[slot].satp == satp; }
+    unsigned find_slot(u64 satp) const;  // 0: it has none
     unsigned slot_of(u64 satp);
     unsigned free_slot();
     void move_space(unsigned from);

@@ -138,7 +138,7 @@ bool lacks_translator(const RunConfig& config) {
 
 void require_engine(const std::string& option, EngineKind engine) {
     if (engine == EngineKind::Jit && !jit::host_supported())
-        throw InputError(option, "jit needs an x86-64 host with AVX2, BMI2 and FMA",
+        throw InputError(option, "jit needs an x86-64 host with AVX2, BMI2, FMA and PCLMULQDQ",
                          "choose interpreter or ir");
 }
 
