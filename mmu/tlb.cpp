@@ -22,11 +22,8 @@ Tlb::Tlb() {
 // --- Address spaces
 
 // Does the regime have the context that is common to all spaces? They are those of one depth of tables.
-bool Tlb::has_common(const Regime& regime) const {
-    return !common_off_ && regime.privilege == Privilege::Supervisor && !regime.sum;
-}
 bool Tlb::common(const Regime& regime) {
-    if (!has_common(regime)) return false;
+    if (common_off_ || regime.privilege != Privilege::Supervisor || regime.sum) return false;
     const u64 mode = regime.satp >> kSatpModeShift;
     if (mode != common_mode_) {
         drop_space(kCommon);

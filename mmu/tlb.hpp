@@ -22,6 +22,8 @@ namespace hartline {
 class Tlb {
 public:
     static constexpr unsigned kEntries = 8192;  // a kind
+    // Entries are dropped a space at a time by groups, of which each space knows those it may be in.
+    static constexpr unsigned kGroup = 8;
     // Matches nothing: of an access of up to 8 bytes, bit 3 is clear; wider ones are aligned.
     static constexpr u64 kInvalid = ~u64{0};
     // In a tag, with a context: matches nothing either, but frame() tells where the page is.
@@ -138,11 +140,6 @@ private:
         bool used = false;
         bool fetched = false;  // jumps may be remembered by its contexts, be it used or not
     };
-    // Entries are dropped a space at a time by groups, of which each space knows those it may be in.
-public:
-    static constexpr unsigned kGroup = 8;
-
-private:
     static constexpr unsigned kGroups = kEntries / kGroup, kWords = (kGroups + 63) / 64;
     using Groups = std::array<std::array<u64, kWords>, kKinds>;
 
@@ -154,7 +151,6 @@ private:
     void change_kind(unsigned slot, Access access, Change change);
     template <class Change>
     void change_entries(unsigned slot, Change change);
-    bool has_common(const Regime& regime) const;
     bool common(const Regime& regime);
     void drop_space(unsigned slot);
     unsigned find_slot(u64 satp) const;  // 0: it has none

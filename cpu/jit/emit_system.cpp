@@ -83,8 +83,7 @@ bool Emitter::zero_block(u32 index) {
     return true;
 }
 
-// Around accesses to a user's memory kernels set SUM, and clear it. What else may be in the register is left
-// in rcx for whoever follows.
+// Around accesses to a user's memory kernels set SUM, and clear it.
 void Emitter::change_sum(u8 register_number, bool sets, const asmjit::Label& away,
                          const asmjit::Label& back) {
     read_x(x86::rcx, register_number);
