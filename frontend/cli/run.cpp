@@ -94,7 +94,7 @@ std::string run_help() {
            "  hartline run Image --initrd initrd.cpio.gz --append 'console=ttyS0'\n"
            "  hartline run Image --disk root.img --append 'root=/dev/vda rw' --memory 2G --harts 4\n"
            "  hartline run Image --disk debian.qcow2,overlay --append 'root=/dev/vda1 rw'   # changes nothing\n"
-           "  printf 'uname -a\\npoweroff\\n' | hartline run Image --initrd i.gz --deterministic --stats\n"
+           "  printf 'uname -a\\npoweroff -f\\n' | hartline run Image --initrd i.gz --deterministic --stats\n"
            "  hartline run Image --disk root.img --publish 2222:22     then: ssh -p 2222 root@127.0.0.1\n"
            "  hartline run rv64ui-p-add\n"
            "\n"
