@@ -153,15 +153,16 @@ private:
         for (const auto& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbx, x86::rbp}) a.pop(reg);
         a.ret();
     }
+    // What a table of the TLB has for the index in rsi.
+    x86::Mem entry(const void* table) const {
+        return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
+    }
     // Members of a group whose probe failed may hit by themselves; and contexts that take turns at a page
     // need but another tag. Leaves rax and rcx where neither is so.
     void try_alone(u32 bytes, bool store) {
         const Label hit = a.newLabel(), other = a.newLabel(), miss = a.newLabel();
         const Access kind = store ? Access::Store : Access::Load;
         const Tlb& tlb = c_.cpu.tlb;
-        const auto entry = [&](const void* table) {
-            return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
-        };
         a.push(x86::rsi);
         a.lea(x86::rdx, x86::ptr(x86::rax, static_cast<i32>(bytes) - 1));
         a.bextr(x86::esi, x86::eax, kBudget.r32());
@@ -184,9 +185,6 @@ private:
     // Tlb::twins().
     void take_over(Access kind, const Label& miss) {
         const Tlb& tlb = c_.cpu.tlb;
-        const auto entry = [&](const void* table) {
-            return x86::ptr(kContext, x86::rsi, 3, displacement(c_, table), 8);
-        };
         const Label global = a.newLabel(), taken = a.newLabel();
         x86::Mem page = entry(tlb.frames(kind));
         page.addOffset(Tlb::kKindByte);

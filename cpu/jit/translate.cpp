@@ -183,7 +183,7 @@ void Engine::context_changed() {
     ++generation_;
     if (generation_ % generations(kJumpEntries) == 0) forget_jumps();
     if (generation_ % generations(kFarKeys) == 0 && !c_.cpu.port.parallel()) cache_.forget_far();
-    if ((generation_ & 0xff'ffff) == 0) c_.crossings.fill({});
+    if (generation_ << kTagContextBits == 0) c_.crossings.fill({});
     InterpretingEngine::context_changed();
     set_jump_tags();
 }

@@ -22,8 +22,8 @@ public:
         }
         twins_.poke(leaf_ = table + (vaddr >> 12 & 511) * 8, paddr >> 12 << 10 | bits);
     }
-    void map_itself(u64 pages) {  // of RAM
-        for (u64 at = kRam; at < kRam + pages * kFrameBytes; at += kFrameBytes) map(at, at);
+    void map_itself(u64 pages, u64 bits = V | R | W | X | A | D) {  // of RAM
+        for (u64 at = kRam; at < kRam + pages * kFrameBytes; at += kFrameBytes) map(at, at, bits);
     }
     u64 leaf() const { return leaf_; }  // where the last map() wrote
     static u64 entry(u64 paddr) { return paddr >> 12 << 10 | V | R | W | X | A | D; }

@@ -16,7 +16,7 @@ void add_to(Assembly& code, u8 base, i32 offset) {
     code.store(Op::SD, t0, offset, base);
 }
 
-// In M-mode: an ecall leads from S to U and back to where S goes on; other traps are counted by mode.
+// In M-mode: an ecall leads from S to U and back to where S goes on; other traps are counted.
 Assembly handler(u64 user, u64 supervisor) {
     Assembly code(kHandler);
     const u64 faulted = kHandler + 0x80, from_user = kHandler + 0xc0;
@@ -54,8 +54,7 @@ TEST_CASE("jit_a_kernel_and_its_user_take_turns_at_pages", "[jit]") {
     CAPTURE(global, also);
     Twins twins;
     Tables tables(twins);
-    for (u64 at = kRam; at < kRam + 80 * kFrameBytes; at += kFrameBytes)
-        tables.map(at, at, V | R | W | X | A | D | (global ? G : 0));
+    tables.map_itself(80, V | R | W | X | A | D | (global ? G : 0));
     tables.map(kUserPage, kUserPage, V | R | W | U | A | D);
     tables.map(kUser, kUser, V | R | X | U | A | D);
     Assembly kernel(kCode), user(kUser);
@@ -82,7 +81,7 @@ TEST_CASE("jit_a_kernel_and_its_user_take_turns_at_pages", "[jit]") {
     Assembly start(kRam);
     start.li(t0, kHandler);
     start.csrw(kMtvec, t0);
-    Assembly on = into_supervisor(kCode);
+    const Assembly on = into_supervisor(kCode);
     for (const u32 word : on.words()) start.word(word);
     twins.put(start, handler(kUser, loop), kernel, user);
     twins.run_times(700, 97);
@@ -101,8 +100,7 @@ TEST_CASE("jit_sum_leads_to_the_space_of_the_moment", "[jit]") {
     constexpr u64 kOtherTables = kTables + 0x10'0000;
     for (const u64 root : {kTables, kOtherTables}) {
         Tables tables(twins, root);
-        for (u64 at = kRam; at < kRam + 80 * kFrameBytes; at += kFrameBytes)
-            tables.map(at, at, V | R | W | X | G | A | D);
+        tables.map_itself(80, V | R | W | X | G | A | D);
         tables.map(kUserPage, root == kTables ? kUserPage : kKernelPage, V | R | W | U | A | D);
     }
     Assembly kernel(kCode);
@@ -131,12 +129,9 @@ TEST_CASE("jit_a_fence_reaches_the_pages_that_modes_take_turns_at", "[jit]") {
     Twins twins;
     constexpr u64 kWindow = 0x8060'0000, kMoved = 0x8070'0000;
     Tables tables(twins);
-    tables.map_itself(80);
+    tables.map_itself(80, V | R | W | X | G | A | D);
     tables.map(kMoved, kKernelPage, V | R | W | G | A | D);
     const u64 leaf = tables.leaf();
-    tables.map(kWindow, leaf & ~(kFrameBytes - 1));
-    for (u64 at = kRam; at < kRam + 80 * kFrameBytes; at += kFrameBytes)
-        tables.map(at, at, V | R | W | X | G | A | D);
     tables.map(kWindow, leaf & ~(kFrameBytes - 1), V | R | W | G | A | D);
     Assembly kernel(kCode);
     const auto move = [&] {
