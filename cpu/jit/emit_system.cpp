@@ -77,7 +77,7 @@ bool Emitter::zero_block(u32 index) {
     probe_aligned(plan_.items[index].decoded.operands.rs1, 1, hartline::Access::Store, away);
     a.and_(x86::rdx, -kCacheBlock);
     a.vpxor(x86::xmm0, x86::xmm0, x86::xmm0);
-    for (i32 at = 0; at < kCacheBlock; at += 16) a.vmovdqa(x86::ptr(x86::rdx, at, 16), x86::xmm0);
+    for (i32 at = 0; at < kCacheBlock; at += 32) a.vmovdqa(x86::ptr(x86::rdx, at, 32), x86::ymm0);
     a.bind(back);
     hand_over_at(away, index, back);
     return true;
