@@ -87,6 +87,7 @@ public:
     // Since this was last asked: may an address, in a context by which it was fetched from, lead elsewhere
     // now? Where an entry only gave way to another, it does not.
     bool take_fetches_void() { return fetches_void_ && renew_fetches(); }
+    const bool& fetches_void() const { return fetches_void_; }
 
 private:
     struct Meta {  // of an entry, for flushing

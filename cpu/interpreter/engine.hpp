@@ -26,7 +26,7 @@ protected:
     // `entry`: how blocks are entered; null: by their first instruction.
     InterpretingEngine(Context& context, Handler entry);
     void forget_code() override;
-    void set_jump_tag() { c_.jump_tag = generation_ << 12 | c_.cpu.fetch_context; }
+    void set_jump_tag() { c_.jump_tag = generation_ << kFrameShift | c_.cpu.fetch_context; }
     // The block at `pc`, decoded if need be. Null: fetching its first instruction traps (Cpu::pending).
     const Block* find_block(u64 pc);
     Block* known_block(u64 paddr) const { return blocks_.find(paddr); }

@@ -46,6 +46,7 @@ bool Emitter::system(u32 index) {
     if (decoded.op == Op::FENCE_I && !parallel()) return true;
     if (decoded.op == Op::PAUSE && c_.cpu.port.alone()) return true;
     if (decoded.op == Op::CBO_ZERO) return zero_block(index);
+    if ((decoded.op == Op::ECALL || decoded.op == Op::SRET) && !uses_fp()) return change_mode(index);
     if (accesses_fflags(plan_.items[index])) return exchange_fflags(index);
     const bool sets = decoded.op == Op::CSRRS, sets_bits = decoded.op == Op::CSRRSI;
     const bool reads = sets && o.rs1 == 0, clears_bits = decoded.op == Op::CSRRCI;
@@ -53,11 +54,17 @@ bool Emitter::system(u32 index) {
     const bool sstatus = o.imm == kSstatusNumber;
     const bool masks = sstatus && (sets || ((sets_bits || clears_bits) && o.rs1 == mstatus::kSie));
     const bool changes_sum = sstatus && o.rd == 0 && o.rs1 != 0 && (sets || decoded.op == Op::CSRRC);
-    if (!(plain != nullptr && (reads || decoded.op == Op::CSRRW)) && !masks && !changes_sum) return false;
+    const bool clears_fs = sstatus && o.rd != 0 && o.rs1 != 0 && decoded.op == Op::CSRRC && !uses_fp();
+    const bool restores = sstatus && o.rd == 0 && decoded.op == Op::CSRRW && !uses_fp();
+    if (!(plain != nullptr && (reads || decoded.op == Op::CSRRW)) && !masks && !changes_sum && !clears_fs &&
+        !restores)
+        return false;
     const asmjit::Label away = a.newLabel(), back = a.newLabel();
     a.cmp(cell_of(&c_.cpu.s.privilege, 1), 0);
     a.je(away);
     if (changes_sum) change_sum(o.rs1, sets, away, back);
+    if (clears_fs) clear_fs(o, away);
+    if (restores) restore_status(o.rs1, away);
     if (plain != nullptr)
         exchange_csr(plain, o, reads);
     else if (masks)
@@ -116,10 +123,77 @@ void Emitter::exchange_csr(const u64* plain, const Operands& o, bool reads) {
     write_x(o.rd, x86::rax);
 }
 
+// Changes rdx.
+void Emitter::sstatus_into_rax() {
+    constexpr auto kFs = static_cast<i32>(mstatus::kFs);
+    a.mov(x86::rdx, cell_of(&c_.cpu.s.mstatus));
+    a.mov(x86::eax, x86::edx);
+    a.and_(x86::eax, kFs);
+    a.cmp(x86::eax, kFs);
+    a.sete(x86::al);
+    a.movzx(x86::eax, x86::al);
+    a.shl(x86::rax, 63);  // SD
+    a.or_(x86::rax, x86::rdx);
+    a.mov(x86::rdx, mstatus::kSstatus | mstatus::kUxl64 | mstatus::kSd);
+    a.and_(x86::rax, x86::rdx);
+}
+
+// At the beginning of a trap handler: sstatus is read, and FS cleared with what else is clear already. This
+// and the next only where the unit has no floating point: such a one takes FS for granted.
+void Emitter::clear_fs(const Operands& o, const asmjit::Label& away) {
+    constexpr auto kFs = static_cast<i32>(mstatus::kFs), kOthers = static_cast<i32>(mstatus::kSstatus) & ~kFs;
+    const x86::Mem status = cell_of(&c_.cpu.s.mstatus);
+    read_x(x86::rcx, o.rs1);
+    a.mov(x86::edx, status.cloneResized(4));
+    a.and_(x86::edx, x86::ecx);
+    a.test(x86::edx, kOthers);
+    a.jnz(away);
+    sstatus_into_rax();
+    a.and_(x86::ecx, kFs);
+    a.not_(x86::rcx);
+    a.and_(status, x86::rcx);
+    write_x(o.rd, x86::rax);
+}
+
+// At its end: FS and the stack of modes.
+void Emitter::restore_status(u8 source, const asmjit::Label& away) {
+    constexpr auto kAll = static_cast<i32>(mstatus::kSstatus),
+                   kThese = static_cast<i32>(mstatus::kFs | mstatus::kSpp | mstatus::kSpie);
+    const x86::Mem status = cell_of(&c_.cpu.s.mstatus);
+    read_x(x86::rcx, source);
+    a.xor_(x86::rcx, status);
+    a.and_(x86::ecx, kAll);
+    a.test(x86::ecx, ~kThese);
+    a.jnz(away);
+    a.xor_(status, x86::rcx);
+}
+
+// An ECALL in U-mode, and an SRET to there.
+bool Emitter::change_mode(u32 index) {
+    const Item& item = plan_.items[index];
+    const asmjit::Label away = a.newLabel();
+    const bool calls = item.decoded.op == Op::ECALL;
+    a.call(calls ? stubs_.call_supervisor : stubs_.return_to_user);
+    a.jnz(away);
+    cold([this, index] { hand_over(index); }, away);
+    give_pins_back();
+    const x86::Mem sepc = cell_of(&c_.cpu.s.sepc);
+    if (calls) {
+        pc_into(x86::rax, item.offset);
+        a.mov(sepc, x86::rax);
+        a.mov(x86::rax, cell_of(&c_.cpu.s.stvec));
+        a.and_(x86::rax, ~3);
+    } else {
+        a.mov(x86::rax, sepc);
+    }
+    by_jump_cache();
+    return true;
+}
+
 // Reads sstatus, and sets or clears SIE. What enables interrupts while one is pending goes the long way.
 void Emitter::mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
                               const asmjit::Label& away) {
-    constexpr auto kSie = static_cast<i32>(mstatus::kSie), kFs = static_cast<i32>(mstatus::kFs);
+    constexpr auto kSie = static_cast<i32>(mstatus::kSie);
     if (by_register) {
         read_x(x86::rcx, o.rs1);
         a.test(x86::rcx, ~kSie);
@@ -132,18 +206,7 @@ void Emitter::mask_interrupts(const Operands& o, bool sets, bool by_register, bo
         a.jnz(away);
     }
     const x86::Mem status = cell_of(&c_.cpu.s.mstatus);
-    if (o.rd != 0) {
-        a.mov(x86::rdx, status);
-        a.mov(x86::eax, x86::edx);
-        a.and_(x86::eax, kFs);
-        a.cmp(x86::eax, kFs);
-        a.sete(x86::al);
-        a.movzx(x86::eax, x86::al);
-        a.shl(x86::rax, 63);  // SD
-        a.or_(x86::rax, x86::rdx);
-        a.mov(x86::rdx, mstatus::kSstatus | mstatus::kUxl64 | mstatus::kSd);
-        a.and_(x86::rax, x86::rdx);
-    }
+    if (o.rd != 0) sstatus_into_rax();
     if (by_register)
         a.or_(status, x86::rcx);
     else if (!reads)

@@ -244,6 +244,10 @@ private:
     bool zero_block(u32 index);
     const u64* plain_csr(i32 number) const;
     void change_sum(u8 register_number, bool sets, const asmjit::Label& away, const asmjit::Label& back);
+    void sstatus_into_rax();
+    void clear_fs(const Operands& o, const asmjit::Label& away);
+    void restore_status(u8 source, const asmjit::Label& away);
+    bool change_mode(u32 index);
     void exchange_csr(const u64* plain, const Operands& o, bool reads);
     void mask_interrupts(const Operands& o, bool sets, bool by_register, bool reads,
                          const asmjit::Label& away);

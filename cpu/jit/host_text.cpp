@@ -27,7 +27,10 @@ HostText::HostText(const JitContext& c, const Stubs& stubs)
               {stubs.leave_indirect, "leave_indirect"},
               {stubs.leave_far, "leave_far"},
               {stubs.handed, "handed"},
-              {stubs.fp_on, "fp_on"}};
+              {stubs.fp_on, "fp_on"},
+              {stubs.change_sum, "change_sum"},
+              {stubs.call_supervisor, "call_supervisor"},
+              {stubs.return_to_user, "return_to_user"}};
     for (std::size_t i = 0; i < stubs.load.size(); ++i) {
         stubs_.emplace_back(stubs.load[i], "load" + std::to_string(8 << i));
         stubs_.emplace_back(stubs.store[i], "store" + std::to_string(8 << i));

@@ -46,6 +46,10 @@ public:
         fp_on();
         start(stubs_.change_sum);
         change_sum();
+        start(stubs_.call_supervisor);
+        change_mode(Privilege::User, Privilege::Supervisor);
+        start(stubs_.return_to_user);
+        change_mode(Privilege::Supervisor, Privilege::User);
         finish();
         return stubs_;
     }
@@ -308,24 +312,120 @@ private:
         a.cmp(x86::rcx, known(first.status));
         a.jne(out);
         a.mov(at(cpu.s.mstatus), x86::rax);
-        const auto take = [&](auto& now, const auto& then) {
-            static_assert(sizeof now % 8 == 0 && std::is_trivially_copyable_v<std::decay_t<decltype(now)>>);
-            for (std::size_t i = 0; i < sizeof now; i += 8) {
-                x86::Mem from = known(then), to = at(now);
-                from.addOffset(static_cast<i64>(i));
-                to.addOffset(static_cast<i64>(i));
-                from.setSize(8);
-                to.setSize(8);
-                a.mov(x86::rax, from);
-                a.mov(to, x86::rax);
-            }
-        };
-        take(cpu.data_context, first.data_context);
-        take(cpu.data_twins, first.data_twins);
-        take(cpu.data_regime, first.data);
+        take(cpu.data_context, known(first.data_context));
+        take(cpu.data_twins, known(first.data_twins));
+        take(cpu.data_regime, known(first.data));
         a.cmp(x86::eax, x86::eax);
         a.bind(out);
         a.ret();
+    }
+    template <class T>
+    void take(const T& now, x86::Mem then) {
+        static_assert(sizeof now % 8 == 0 && std::is_trivially_copyable_v<T>);
+        for (std::size_t i = 0; i < sizeof now; i += 8) {
+            a.mov(x86::rax, then.cloneAdjusted(static_cast<i64>(i)).cloneResized(8));
+            a.mov(at(now).cloneAdjusted(static_cast<i64>(i)).cloneResized(8), x86::rax);
+        }
+    }
+    // System calls and the way back from them, where nothing but the mode changes: no interrupt is due, no
+    // counter asks for the mode, and the other mode's regimes are known. As HartEngine::go_on(), take_trap()
+    // and system::sret() do it.
+    void change_mode(Privilege from, Privilege to) {
+        const Cpu& cpu = c_.cpu;
+        const HartState& s = cpu.s;
+        const KnownRegimes& known = cpu.known_regimes[Cpu::known_index(to, false)];
+        const bool calls = to == Privilege::Supervisor;
+        constexpr auto kSie = static_cast<i32>(mstatus::kSie), kSpie = static_cast<i32>(mstatus::kSpie),
+                       kSpp = static_cast<i32>(mstatus::kSpp);
+        constexpr unsigned kUp = std::countr_zero(mstatus::kSpie) - std::countr_zero(mstatus::kSie);
+        const Label out = a.newLabel(), stalled = a.newLabel();
+        const auto same = [&](const u64& now, const u64& then) {
+            a.mov(x86::rax, at(now));
+            a.cmp(x86::rax, at(then));
+            a.jne(out);
+        };
+        a.cmp(at(s.privilege), static_cast<u32>(from));
+        a.jne(out);
+        a.mov(x86::rcx, at(s.mstatus));
+        a.test(x86::ecx, static_cast<i32>(mstatus::kMprv | mstatus::kSum |
+                                          (calls ? 0 : mstatus::kSpp | mstatus::kTsr)));
+        a.jnz(out);
+        if (calls) {
+            a.mov(x86::rax, at(s.medeleg));
+            a.not_(x86::eax);
+            a.test(x86::eax, 1 << static_cast<u32>(Cause::EcallU));
+            a.jnz(out);
+        }
+        for (const bool* const more : {&s.counters_by_mode, &cpu.contexts_stale, &cpu.tlb.fetches_void()}) {
+            a.cmp(at(*more), 0);
+            a.jne(out);
+        }
+        a.mov(x86::rax, at(cpu.lines));
+        a.or_(x86::rax, at(s.mip_software));
+        a.test(at(s.mie), x86::rax);
+        a.jnz(out);
+        same(s.satp, known.satp);
+        same(s.menvcfg, known.menvcfg);
+        same(cpu.tlb.contexts_version(), known.version);
+        a.mov(x86::edx, x86::ecx);
+        a.and_(x86::edx, calls ? kSie : kSpie);
+        calls ? a.shl(x86::edx, kUp) : a.shr(x86::edx, kUp);
+        a.and_(x86::rcx, ~(kSie | kSpie | kSpp));
+        a.or_(x86::rcx, x86::rdx);
+        if (!calls) a.or_(x86::rcx, kSpie);
+        a.mov(x86::eax, x86::ecx);
+        a.and_(x86::eax, static_cast<i32>(mstatus::kOfRegimes));
+        a.or_(x86::eax, static_cast<i32>(to));
+        a.cmp(x86::rax, at(known.status));
+        a.jne(out);
+        if (calls) {  // it does not retire
+            a.add(kBudget, 1 << kBudgetShift);
+            a.mov(x86::rdx, kBudget);
+            a.shr(x86::rdx, kBudgetShift);
+            a.mov(x86::rax, at(c_.limit_at_entry));
+            a.sub(x86::rax, x86::rdx);
+            a.cmp(x86::rax, at(s.trapped_at));
+            a.je(stalled);
+            a.mov(at(s.trapped_at), x86::rax);
+            a.mov(at(s.scause), static_cast<i32>(Cause::EcallU));
+            a.mov(at(s.stval), 0);
+        } else {
+            a.mov(at(s.reserved), 0);
+        }
+        a.mov(at(s.mstatus), x86::rcx);
+        a.mov(at(s.privilege), static_cast<i32>(to));
+        take(cpu.data_context, at(known.data_context));
+        take(cpu.data_twins, at(known.data_twins));
+        take(cpu.data_regime, at(known.data));
+        take(cpu.fetch_regime, at(known.fetch));
+        take(cpu.fetch_context, at(known.fetch_context));
+        set_jump_tags();
+        a.cmp(x86::eax, x86::eax);
+        a.bind(out);
+        a.ret();
+        a.bind(stalled);
+        a.sub(kBudget, 1 << kBudgetShift);
+        a.test(x86::rsp, x86::rsp);
+        a.ret();
+    }
+    // As Engine::set_jump_tags() does it, in the same generation. The fetch context is in rax.
+    void set_jump_tags() {
+        a.mov(x86::rcx, at(c_.jump_tag));
+        a.and_(x86::rcx, -static_cast<i32>(kFrameBytes));
+        a.or_(x86::rcx, x86::rax);
+        a.mov(at(c_.jump_tag), x86::rcx);
+        a.shr(x86::eax, 4);
+        a.mov(x86::ecx, at(c_.jump_tag32));
+        a.and_(x86::ecx, -(1 << kTagContextBits));
+        a.or_(x86::ecx, x86::eax);
+        a.mov(at(c_.jump_tag32), x86::ecx);
+        a.mov(x86::eax, x86::ecx);
+        a.and_(x86::ecx, kJumpEntries - 1);
+        a.add(x86::ecx, x86::ecx);
+        a.mov(at(c_.jump_key), x86::rcx);
+        a.and_(x86::eax, kFarKeys - 1);
+        a.lea(x86::eax, x86::ptr(x86::rax, x86::rax, 0, 1));
+        a.mov(at(c_.far_key), x86::rax);
     }
     void handed() {
         const Label out = a.newLabel();

@@ -22,6 +22,9 @@ struct Stubs {
     u64 crossing = 0;    // called with a unit's number in rax; zero flag clear: it does not hold
     u64 fp_on = 0;       // called: makes the host's control register the guest's
     u64 change_sum = 0;  // called with SUM's new value in rcx; zero flag clear: the long way
+    // Called for what an ECALL in U-mode does to the hart besides the two pc's, and for an SRET to there;
+    // zero flag clear: the long way.
+    u64 call_supervisor = 0, return_to_user = 0;
 };
 
 Stubs make_stubs(CodeCache& cache, const JitContext& context);
