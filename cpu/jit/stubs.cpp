@@ -356,7 +356,7 @@ private:
             a.test(x86::eax, 1 << static_cast<u32>(Cause::EcallU));
             a.jnz(out);
         }
-        for (const bool* const more : {&s.counters_by_mode, &cpu.contexts_stale, &cpu.tlb.fetches_void()}) {
+        for (const bool* const more : {&s.counters_by_mode, &cpu.tlb.fetches_void()}) {
             a.cmp(at(*more), 0);
             a.jne(out);
         }

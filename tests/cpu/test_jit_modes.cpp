@@ -19,6 +19,7 @@ enum class More {
     Nothing,
     Floats,        // in U-mode
     FloatsOff,     // in every other turn of U-mode
+    KernelFloats,  // in S-mode too, where they are off
     Interrupts,    // due as S-mode is left
     Sum,           // set in U-mode
     Mxr,           // the same
@@ -136,12 +137,15 @@ Assembly trap(More more, u64 leaf) {
     REQUIRE(code.here() <= vector + 12);
     code.li(t0, mstatus::kSum | mstatus::kFs);
     code.imm(Op::CSRRC, kSaved, t0, static_cast<i32>(kSstatus));
+    if (more == More::KernelFloats) code.op(Op::FADD_D, 1, 1, 2);
     code.csrr(kPc, kSepc);
     code.csrr(t2, kScause);
     code.branch(Op::BLT, t2, zero, interrupt);
     code.imm(Op::ADDI, kPc, kPc, 4);
     code.imm(Op::ADDI, kRounds, kRounds, 1);
     code.imm(Op::ANDI, t2, kRounds, 1);  // every other round
+    code.csrr(t0, kSstatus);
+    code.op(Op::ADD, a4, a4, t0);
     code.csrw(kStval, kRounds);
     add_to(code, kKernels, 0);
     const auto change = [&](u64 bits) {
@@ -150,7 +154,8 @@ Assembly trap(More more, u64 leaf) {
         code.op(Op::XOR, kSaved, kSaved, t0);
     };
     switch (more) {
-        case More::FloatsOff: change(mstatus::kFs); break;
+        case More::FloatsOff:
+        case More::KernelFloats: change(mstatus::kFs); break;
         case More::Sum: change(mstatus::kSum); break;
         case More::Mxr: change(mstatus::kMxr); break;
         case More::Interrupts:
@@ -173,7 +178,12 @@ Assembly trap(More more, u64 leaf) {
             code.csrw(kSatp, a7);
             break;
         case More::Fence: code.plain(Op::SFENCE_VMA); break;
-        case More::Apart: code.imm(Op::JALR, ra, kCodes, 0); break;
+        case More::Apart:
+            set(code, Op::CSRRS, kSstatus, mstatus::kSum);
+            add_to(code, kKernels, 0);
+            set(code, Op::CSRRC, kSstatus, mstatus::kSum);
+            code.imm(Op::JALR, ra, kCodes, 0);
+            break;
         case More::HardwareAd:
             code.plain(Op::ECALL);
             code.li(t3, leaf);
@@ -186,6 +196,7 @@ Assembly trap(More more, u64 leaf) {
     }
     code.csrw(kSepc, kPc);
     code.csrw(kSstatus, kSaved);
+    if (more == More::KernelFloats) code.op(Op::FADD_D, 1, 1, 2);
     if (more == More::Mxr) code.imm(Op::LD, t0, kCodes, 0);  // which may be executed only
     code.plain(Op::SRET);
     while (code.here() < interrupt) code.nop();
@@ -204,8 +215,10 @@ Assembly user(More more) {
     if (more == More::Floats || more == More::FloatsOff) code.op(Op::FADD_D, 1, 1, 2);
     add_to(code, kUsers, 8);
     if (more == More::Apart) {
-        code.imm(Op::LD, a0, kKernels, 0);
+        code.imm(Op::ANDI, t0, s2, 1);
+        code.branch(Op::BEQ, t0, zero, code.here() + 8);
         code.imm(Op::JALR, ra, kCodes, 0);
+        code.imm(Op::LD, a0, kKernels, 0);
     }
     if (more == More::Reservation) code.word(encode(Op::LR_D, {.rd = a0, .rs1 = kUsers}));
     code.plain(Op::ECALL);
@@ -219,10 +232,10 @@ Assembly user(More more) {
 }  // namespace
 
 TEST_CASE("jit_system_calls_go_the_short_way", "[jit]") {
-    const More more =
-        GENERATE(More::Nothing, More::Floats, More::FloatsOff, More::Interrupts, More::Sum, More::Mxr,
-                 More::NotDelegated, More::Tsr, More::Nested, More::Spaces, More::HardwareAd, More::Apart,
-                 More::Fence, More::Counters, More::Reservation, More::Vectored);
+    const More more = GENERATE(More::Nothing, More::Floats, More::FloatsOff, More::KernelFloats,
+                               More::Interrupts, More::Sum, More::Mxr, More::NotDelegated, More::Tsr,
+                               More::Nested, More::Spaces, More::HardwareAd, More::Apart, More::Fence,
+                               More::Counters, More::Reservation, More::Vectored);
     CAPTURE(static_cast<int>(more));
     Twins twins;
     u64 leaf = 0;
