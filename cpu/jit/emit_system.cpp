@@ -1,5 +1,5 @@
-// System instructions that kernels execute all the time: the plain CSRs of a trap handler, and masking
-// interrupts.
+// System instructions that kernels execute all the time: system calls and returns from them, the CSRs of a
+// trap handler, and masking interrupts.
 #include "cpu/csr.hpp"
 #include "cpu/jit/emitter.hpp"
 
@@ -138,8 +138,8 @@ void Emitter::sstatus_into_rax() {
     a.and_(x86::rax, x86::rdx);
 }
 
-// At the beginning of a trap handler: sstatus is read, and FS cleared with what else is clear already. This
-// and the next only where the unit has no floating point: such a one takes FS for granted.
+// At the beginning of a trap handler: sstatus is read, and FS cleared. What would clear more that is set goes
+// the long way. This and the next only where the unit has no floating point, or it would take FS for granted.
 void Emitter::clear_fs(const Operands& o, const asmjit::Label& away) {
     constexpr auto kFs = static_cast<i32>(mstatus::kFs), kOthers = static_cast<i32>(mstatus::kSstatus) & ~kFs;
     const x86::Mem status = cell_of(&c_.cpu.s.mstatus);
@@ -155,7 +155,7 @@ void Emitter::clear_fs(const Operands& o, const asmjit::Label& away) {
     write_x(o.rd, x86::rax);
 }
 
-// At its end: FS and the stack of modes.
+// At its end: sstatus is written, of which FS and the stack of modes alone may change.
 void Emitter::restore_status(u8 source, const asmjit::Label& away) {
     constexpr auto kAll = static_cast<i32>(mstatus::kSstatus),
                    kThese = static_cast<i32>(mstatus::kFs | mstatus::kSpp | mstatus::kSpie);

@@ -403,7 +403,7 @@ private:
         a.cmp(x86::eax, x86::eax);
         a.bind(out);
         a.ret();
-        a.bind(stalled);
+        a.bind(stalled);  // a trap on the heels of a trap takes a tick
         a.sub(kBudget, 1 << kBudgetShift);
         a.test(x86::rsp, x86::rsp);
         a.ret();
