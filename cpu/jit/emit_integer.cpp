@@ -65,14 +65,26 @@ void Emitter::integer(const IrBlock& ir, u32 id) {
     result(id, d);
 }
 
-// The sum of two constants: how constants are loaded.
+// The sum of two constants, how constants are loaded; and that of a register and 0, how registers are moved.
 bool Emitter::folded(const IrBlock& ir, u32 id) {
     const IrInst& inst = ir[id];
-    if (inst.op != IrOp::Add || values_[inst.a].kind != Value::Kind::Immediate ||
-        values_[inst.b].kind != Value::Kind::Immediate)
-        return false;
-    values_[id].kind = Value::Kind::Immediate;
-    values_[id].immediate = values_[inst.a].immediate + values_[inst.b].immediate;
+    if (inst.op != IrOp::Add) return false;
+    const bool swapped = values_[inst.a].kind == Value::Kind::Immediate;
+    const Value x = values_[swapped ? inst.b : inst.a], y = values_[swapped ? inst.a : inst.b];
+    if (y.kind != Value::Kind::Immediate) return false;
+    Value& sum = values_[id];
+    if (x.kind == Value::Kind::Immediate) {
+        sum.kind = Value::Kind::Immediate;
+        sum.immediate = x.immediate + y.immediate;
+        return true;
+    }
+    const bool moves = y.immediate == 0 && x.kind == Value::Kind::Register && !x.temporary && sum.uses == 1 &&
+                       ir[id + 1].op == IrOp::SetX && ir[id + 1].a == id;
+    if (!moves) return false;
+    sum.kind = Value::Kind::Register;
+    sum.reg = x.reg;
+    used(inst.a);
+    used(inst.b);
     return true;
 }
 

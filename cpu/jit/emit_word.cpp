@@ -162,14 +162,18 @@ bool Emitter::word(const IrBlock& ir) {
     const IrInst& inst = extends ? ir[ir[set.a].a] : ir[set.a];
     const auto to = home(set.reg);
     const Gp d = to ? *to : x86::rax;
-    word_into(d.r32(), inst.op, low_half(ir[inst.a]), low_half(ir[inst.b]));
-    note_written(set.reg, true);
-    if (to) {
-        unextended_ |= bit_of(set.reg);
+    const asmjit::Operand x = low_half(ir[inst.a]), y = low_half(ir[inst.b]);
+    if (!to && inst.op == IrOp::Add && is_zero(ir[inst.b])) {
+        a.emit(x86::Inst::kIdMovsxd, d, x);
     } else {
-        a.movsxd(d, d.r32());
-        a.mov(memory_of(set.reg), d);
+        word_into(d.r32(), inst.op, x, y);
+        if (!to) a.movsxd(d, d.r32());
     }
+    note_written(set.reg, true);
+    if (to)
+        unextended_ |= bit_of(set.reg);
+    else
+        a.mov(memory_of(set.reg), d);
     return true;
 }
 
