@@ -293,6 +293,8 @@ void Emitter::compare(u32 first, u32 second) {
         if (n == 0) return void(a.test(reg, reg));
         return void(a.cmp(reg, n));
     }
+    if (values_[first].kind == Value::Kind::Memory && y.kind == Value::Kind::Register)
+        return void(a.cmp(as_memory(values_[first], bytes), sized(y.reg)));
     const Gp reg = sized(in_register(first));
     if (y.kind == Value::Kind::Memory)
         a.cmp(reg, as_memory(y, bytes));

@@ -24,6 +24,7 @@ Emitter::Emitter(const JitContext& context, const Stubs& stubs, const Plan& plan
       frames_(place.frames) {
     code_.init(asmjit::Environment::host(), base_);
     code_.attach(&a);
+    a.addEncodingOptions(asmjit::EncodingOptions::kOptimizedAlign);  // one NOP
 }
 
 bool Emitter::emit(Result& result) {
