@@ -247,8 +247,8 @@ void Emitter::indirect_at(u32 index) {
         return indirect();
     }
     const asmjit::Label elsewhere = a.newLabel();
-    a.lea(x86::rcx, x86::ptr(x86::rax, -expected));
-    a.cmp(x86::rcx, cell_of(&c_.page));
+    pc_into(x86::rcx, expected);
+    a.cmp(x86::rax, x86::rcx);
     a.jne(elsewhere);
     cold(
         [this, index] {
