@@ -128,13 +128,12 @@ Assembly kernel(More more) {
 // As Linux has it: what the handler must not use is turned off, and comes back with the rest.
 Assembly trap(More more, u64 leaf) {
     Assembly code(kTrap);
-    const u64 vector = kTrap + 4, interrupt = kTrap + 0x100;
+    const u64 exception = kTrap + 0x10, interrupt = kTrap + 0x100;
     if (more == More::Vectored) {
-        code.jal(zero, kTrap + 0x10);
+        code.jal(zero, exception);
         code.jal(zero, interrupt);
-        while (code.here() < kTrap + 0x10) code.nop();
+        while (code.here() < exception) code.nop();
     }
-    REQUIRE(code.here() <= vector + 12);
     code.li(t0, mstatus::kSum | mstatus::kFs);
     code.imm(Op::CSRRC, kSaved, t0, static_cast<i32>(kSstatus));
     if (more == More::KernelFloats) code.op(Op::FADD_D, 1, 1, 2);
@@ -199,6 +198,7 @@ Assembly trap(More more, u64 leaf) {
     if (more == More::KernelFloats) code.op(Op::FADD_D, 1, 1, 2);
     if (more == More::Mxr) code.imm(Op::LD, t0, kCodes, 0);  // which may be executed only
     code.plain(Op::SRET);
+    REQUIRE(code.here() <= interrupt);
     while (code.here() < interrupt) code.nop();
     if (more == More::Vectored) code.imm(Op::CSRRS, kSaved, zero, static_cast<i32>(kSstatus));
     code.imm(Op::ADDI, kInterrupts, kInterrupts, 1);
