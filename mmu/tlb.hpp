@@ -28,6 +28,8 @@ public:
     static constexpr u64 kInvalid = ~u64{0};
     // In a tag, with a context: matches nothing either, but frame() tells where the page is.
     static constexpr u64 kMarked = 8;
+    // A context has no bits below this one.
+    static constexpr unsigned kContextShift = 4;
 
     Tlb();
     static constexpr u64 index(u64 vaddr) { return (vaddr >> kFrameShift) % kEntries; }
@@ -87,7 +89,7 @@ public:
     // Since this was last asked: may an address, in a context by which it was fetched from, lead elsewhere
     // now? Where an entry only gave way to another, it does not.
     bool take_fetches_void() { return fetches_void_ && renew_fetches(); }
-    const bool& fetches_void() const { return fetches_void_; }
+    const bool& fetches_void() const { return fetches_void_; }  // the same, and is asked again
 
 private:
     struct Meta {  // of an entry, for flushing
@@ -158,8 +160,12 @@ private:
     unsigned slot_of(u64 satp);
     unsigned free_slot();
     void move_space(unsigned from);
-    static constexpr u64 context_of(unsigned slot, unsigned mode) { return u64{slot * kModes + mode} << 4; }
-    static unsigned slot_of_tag(u64 tag) { return static_cast<unsigned>(tag >> 4) / kModes % kSpaces; }
+    static constexpr u64 context_of(unsigned slot, unsigned mode) {
+        return u64{slot * kModes + mode} << kContextShift;
+    }
+    static unsigned slot_of_tag(u64 tag) {
+        return static_cast<unsigned>(tag >> kContextShift) / kModes % kSpaces;
+    }
     bool renew_fetches();
     bool has_asid(unsigned slot, u64 asid) const {
         return slot >= kFirstSpace && spaces_[slot].used && (spaces_[slot].satp >> 44 & 0xffff) == asid;

@@ -161,7 +161,7 @@ x86::Mem Emitter::locate(const Access& access, hartline::Access kind, const asmj
         const Access whole{access.base, group_->low, static_cast<unsigned>(group_->high - group_->low + 1)};
         probe_into(kGroup, whole, group_->kind, group_->copies[0]);
     }
-    return x86::ptr(kGroup, access.base, 0, access.offset, access.bytes);
+    return place(kGroup, access);
 }
 
 // Behind the last item of the group: the copy is emitted with the cold code.

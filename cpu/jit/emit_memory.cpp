@@ -32,8 +32,12 @@ bool Emitter::is_sum(const IrBlock& ir, u32 id) const {
 x86::Mem Emitter::probe(const Access& access, hartline::Access kind, const asmjit::Label& miss) {
     const Gp index = index_of(access);
     probe_into(index, access, kind, miss);
-    // The addend as the base: as such the host has no r13 without a displacement, which would take a cycle.
-    return x86::ptr(index, access.base, 0, access.offset, access.bytes);
+    return place(index, access);
+}
+
+// The addend is the base: as such the host has no r13 without a displacement, which would take a cycle.
+x86::Mem Emitter::place(Gp addend, const Access& access) {
+    return x86::ptr(addend, access.base, 0, access.offset, access.bytes);
 }
 
 x86::Gp Emitter::index_of(const Access& access) {

@@ -185,6 +185,7 @@ private:
     x86::Mem probe(const Access& access, hartline::Access kind, const asmjit::Label& miss);
     void probe_into(Gp addend, const Access& access, hartline::Access kind, const asmjit::Label& miss);
     static Gp index_of(const Access& access);
+    static x86::Mem place(Gp addend, const Access& access);
     void call_load(const Access& access);
     asmjit::Label miss_here();
     void call_store(const Access& access, const Value& v);

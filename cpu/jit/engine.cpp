@@ -164,7 +164,8 @@ Exit Engine::interpret(u64 pc) {
 
 void Engine::set_jump_tags() {
     set_jump_tag();
-    c_.jump_tag32 = generation_ << kTagContextBits | static_cast<u32>(c_.cpu.fetch_context >> 4);
+    c_.jump_tag32 =
+        generation_ << kTagContextBits | static_cast<u32>(c_.cpu.fetch_context >> Tlb::kContextShift);
     c_.jump_key = u64{c_.jump_tag32 % kJumpEntries} << 1;
     c_.far_key = u64{c_.jump_tag32 % kFarKeys} << 1 | 1;
 }

@@ -290,34 +290,43 @@ private:
         const auto known = [&](const auto& field) {
             return x86::ptr(kContext, x86::rdx, 0, displacement(c_, &field), sizeof field);
         };
-        const auto same = [&](const u64& now, const u64& then) {
-            a.mov(x86::rax, at(now));
-            a.cmp(x86::rax, known(then));
-            a.jne(out);
-        };
         a.cmp(at(cpu.s.privilege), static_cast<u32>(Privilege::Supervisor));
         a.jne(out);
         a.mov(x86::edx, x86::ecx);
         a.shr(x86::edx, std::countr_zero(mstatus::kSum));
         a.imul(x86::edx, x86::edx, static_cast<i32>((kWith - kWithout) * sizeof(KnownRegimes)));
-        same(cpu.s.satp, first.satp);
-        same(cpu.s.menvcfg, first.menvcfg);
-        same(cpu.tlb.contexts_version(), first.version);
         a.mov(x86::rax, at(cpu.s.mstatus));
         a.and_(x86::rax, ~static_cast<i32>(mstatus::kSum));
-        a.or_(x86::rax, x86::rcx);
-        a.mov(x86::ecx, x86::eax);
-        a.and_(x86::ecx, static_cast<i32>(mstatus::kOfRegimes));
-        a.or_(x86::ecx, static_cast<i32>(Privilege::Supervisor));
-        a.cmp(x86::rcx, known(first.status));
-        a.jne(out);
-        a.mov(at(cpu.s.mstatus), x86::rax);
-        take(cpu.data_context, known(first.data_context));
-        take(cpu.data_twins, known(first.data_twins));
-        take(cpu.data_regime, known(first.data));
+        a.or_(x86::rcx, x86::rax);
+        check_known(first, known, Privilege::Supervisor, out);
+        a.mov(at(cpu.s.mstatus), x86::rcx);
+        take_data(first, known);
         a.cmp(x86::eax, x86::eax);
         a.bind(out);
         a.ret();
+    }
+    // Are the known regimes those of the hart in a mode, under the mstatus in rcx? Changes rax.
+    template <class Known>
+    void check_known(const KnownRegimes& regimes, Known known, Privilege mode, const Label& out) {
+        const auto same = [&](const u64& now, const u64& then) {
+            a.mov(x86::rax, at(now));
+            a.cmp(x86::rax, known(then));
+            a.jne(out);
+        };
+        same(c_.cpu.s.satp, regimes.satp);
+        same(c_.cpu.s.menvcfg, regimes.menvcfg);
+        same(c_.cpu.tlb.contexts_version(), regimes.version);
+        a.mov(x86::eax, x86::ecx);
+        a.and_(x86::eax, static_cast<i32>(mstatus::kOfRegimes));
+        a.or_(x86::eax, static_cast<i32>(mode));
+        a.cmp(x86::rax, known(regimes.status));
+        a.jne(out);
+    }
+    template <class Known>
+    void take_data(const KnownRegimes& regimes, Known known) {
+        take(c_.cpu.data_context, known(regimes.data_context));
+        take(c_.cpu.data_twins, known(regimes.data_twins));
+        take(c_.cpu.data_regime, known(regimes.data));
     }
     template <class T>
     void take(const T& now, x86::Mem then) {
@@ -333,17 +342,13 @@ private:
     void change_mode(Privilege from, Privilege to) {
         const Cpu& cpu = c_.cpu;
         const HartState& s = cpu.s;
-        const KnownRegimes& known = cpu.known_regimes[Cpu::known_index(to, false)];
+        const KnownRegimes& regimes = cpu.known_regimes[Cpu::known_index(to, false)];
+        const auto known = [&](const auto& field) { return at(field); };
         const bool calls = to == Privilege::Supervisor;
         constexpr auto kSie = static_cast<i32>(mstatus::kSie), kSpie = static_cast<i32>(mstatus::kSpie),
                        kSpp = static_cast<i32>(mstatus::kSpp);
         constexpr unsigned kUp = std::countr_zero(mstatus::kSpie) - std::countr_zero(mstatus::kSie);
         const Label out = a.newLabel(), stalled = a.newLabel();
-        const auto same = [&](const u64& now, const u64& then) {
-            a.mov(x86::rax, at(now));
-            a.cmp(x86::rax, at(then));
-            a.jne(out);
-        };
         a.cmp(at(s.privilege), static_cast<u32>(from));
         a.jne(out);
         a.mov(x86::rcx, at(s.mstatus));
@@ -364,20 +369,13 @@ private:
         a.or_(x86::rax, at(s.mip_software));
         a.test(at(s.mie), x86::rax);
         a.jnz(out);
-        same(s.satp, known.satp);
-        same(s.menvcfg, known.menvcfg);
-        same(cpu.tlb.contexts_version(), known.version);
         a.mov(x86::edx, x86::ecx);
         a.and_(x86::edx, calls ? kSie : kSpie);
         calls ? a.shl(x86::edx, kUp) : a.shr(x86::edx, kUp);
         a.and_(x86::rcx, ~(kSie | kSpie | kSpp));
         a.or_(x86::rcx, x86::rdx);
         if (!calls) a.or_(x86::rcx, kSpie);
-        a.mov(x86::eax, x86::ecx);
-        a.and_(x86::eax, static_cast<i32>(mstatus::kOfRegimes));
-        a.or_(x86::eax, static_cast<i32>(to));
-        a.cmp(x86::rax, at(known.status));
-        a.jne(out);
+        check_known(regimes, known, to, out);
         if (calls) {  // it does not retire
             a.add(kBudget, 1 << kBudgetShift);
             a.mov(x86::rdx, kBudget);
@@ -394,11 +392,9 @@ private:
         }
         a.mov(at(s.mstatus), x86::rcx);
         a.mov(at(s.privilege), static_cast<i32>(to));
-        take(cpu.data_context, at(known.data_context));
-        take(cpu.data_twins, at(known.data_twins));
-        take(cpu.data_regime, at(known.data));
-        take(cpu.fetch_regime, at(known.fetch));
-        take(cpu.fetch_context, at(known.fetch_context));
+        take_data(regimes, known);
+        take(cpu.fetch_regime, known(regimes.fetch));
+        take(cpu.fetch_context, known(regimes.fetch_context));
         set_jump_tags();
         a.cmp(x86::eax, x86::eax);
         a.bind(out);
@@ -414,7 +410,7 @@ private:
         a.and_(x86::rcx, -static_cast<i32>(kFrameBytes));
         a.or_(x86::rcx, x86::rax);
         a.mov(at(c_.jump_tag), x86::rcx);
-        a.shr(x86::eax, 4);
+        a.shr(x86::eax, Tlb::kContextShift);
         a.mov(x86::ecx, at(c_.jump_tag32));
         a.and_(x86::ecx, -(1 << kTagContextBits));
         a.or_(x86::ecx, x86::eax);

@@ -5,7 +5,8 @@
 namespace hartline::twins {
 
 constexpr u64 kCode = kRam + 0x1'0000, kOther = kRam + 0x1'1000, kTables = kRam + 0x10'0000;
-constexpr unsigned kSatp = 0x180, kMepc = 0x341, kMstatus = 0x300, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0;
+constexpr unsigned kSstatus = 0x100, kSatp = 0x180, kMtvec = 0x305, kMepc = 0x341, kMcause = 0x342,
+                   kMstatus = 0x300, kPmpcfg0 = 0x3a0, kPmpaddr0 = 0x3b0;
 // Bits of a page-table entry.
 constexpr u64 V = 1, R = 2, W = 4, X = 8, U = 16, G = 32, A = 64, D = 128;
 
@@ -39,9 +40,8 @@ private:
     u64 made_ = 0, leaf_ = 0;
 };
 
-// From the reset vector into S mode at `to`, translated by Tables.
-inline Assembly into_supervisor(u64 to) {
-    Assembly code(kRam);
+// From the reset vector into S mode at `to`, translated by Tables, after `code`.
+inline Assembly into_supervisor(u64 to, Assembly code = Assembly(kRam)) {
     code.imm(Op::ADDI, t0, zero, -1);
     code.csrw(kPmpaddr0, t0);
     code.imm(Op::ADDI, t0, zero, 0x1f);
@@ -57,6 +57,12 @@ inline Assembly into_supervisor(u64 to) {
     code.csrw(kMepc, t0);
     code.plain(Op::MRET);
     return code;
+}
+
+inline void add_to(Assembly& code, u8 base, i32 offset) {  // a word in memory, 1
+    code.imm(Op::LD, t0, base, offset);
+    code.imm(Op::ADDI, t0, t0, 1);
+    code.store(Op::SD, t0, offset, base);
 }
 
 // Counts a round in s5, and begins another one at `loop`, but for each `nth` (a power of two).

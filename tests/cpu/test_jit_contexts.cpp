@@ -5,16 +5,9 @@ using namespace hartline;
 using namespace hartline::twins;
 
 namespace {
-constexpr unsigned kMtvec = 0x305, kMcause = 0x342, kSstatus = 0x100;
 constexpr u64 kHandler = kRam + 0x800, kUser = kRam + 0x1'2000, kKernelPage = kRam + 0x2'0000,
               kUserPage = kRam + 0x3'0000;
 constexpr i32 kSum = 1 << 18, kMpp = 3 << 11, kSupervisor = 1 << 11;
-
-void add_to(Assembly& code, u8 base, i32 offset) {
-    code.imm(Op::LD, t0, base, offset);
-    code.imm(Op::ADDI, t0, t0, 1);
-    code.store(Op::SD, t0, offset, base);
-}
 
 // In M-mode: an ecall leads from S to U and back to where S goes on; other traps are counted.
 Assembly handler(u64 user, u64 supervisor) {
@@ -81,9 +74,7 @@ TEST_CASE("jit_a_kernel_and_its_user_take_turns_at_pages", "[jit]") {
     Assembly start(kRam);
     start.li(t0, kHandler);
     start.csrw(kMtvec, t0);
-    const Assembly on = into_supervisor(kCode);
-    for (const u32 word : on.words()) start.word(word);
-    twins.put(start, handler(kUser, loop), kernel, user);
+    twins.put(into_supervisor(kCode, start), handler(kUser, loop), kernel, user);
     twins.run_times(700, 97);
     const u64 rounds = twins.x(s5);
     CHECK(rounds > 300);

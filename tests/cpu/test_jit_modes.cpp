@@ -6,9 +6,8 @@ using namespace hartline;
 using namespace hartline::twins;
 
 namespace {
-constexpr unsigned kSstatus = 0x100, kSie = 0x104, kStvec = 0x105, kSepc = 0x141, kScause = 0x142,
-                   kStval = 0x143, kSip = 0x144, kMedeleg = 0x302, kMideleg = 0x303, kMtvec = 0x305,
-                   kMenvcfg = 0x30a, kMhpmevent3 = 0x323, kMcause = 0x342;
+constexpr unsigned kSie = 0x104, kStvec = 0x105, kSepc = 0x141, kScause = 0x142, kStval = 0x143, kSip = 0x144,
+                   kMedeleg = 0x302, kMideleg = 0x303, kMenvcfg = 0x30a, kMhpmevent3 = 0x323;
 constexpr u64 kHandler = kRam + 0x800, kTrap = kRam + 0x1'2000, kUser = kRam + 0x1'4000,
               kKernelData = kRam + 0x2'0000, kUserData = kRam + 0x2'1000, kOtherData = kRam + 0x2'2000,
               kKernelCode = kTrap + 0x1000, kOtherTables = kTables + 0x10'0000;
@@ -35,11 +34,6 @@ enum class More {
     Vectored,
 };
 
-void add_to(Assembly& code, u8 base, i32 offset) {
-    code.imm(Op::LD, t0, base, offset);
-    code.imm(Op::ADDI, t0, t0, 1);
-    code.store(Op::SD, t0, offset, base);
-}
 void set(Assembly& code, Op op, unsigned csr, u64 bits) {
     code.li(t0, bits);
     code.imm(op, zero, t0, static_cast<i32>(csr));
@@ -99,9 +93,7 @@ Assembly start(More more) {
     code.csrw(kMedeleg, t0);
     code.li(t0, 2);
     code.csrw(kMideleg, t0);
-    const Assembly on = into_supervisor(kCode);
-    for (const u32 word : on.words()) code.word(word);
-    return code;
+    return into_supervisor(kCode, code);
 }
 
 Assembly kernel(More more) {
